@@ -1,0 +1,264 @@
+
+/*
+ * The book: every counter that limits are judged by, in one flat piece of
+ * shared memory.
+ *
+ * A request takes a hold on all its limits together, all or nothing, and
+ * settles with the truth after.  Holds are entries of the book, owned by a
+ * worker, so that what a killed worker held is given back by a sibling.
+ *
+ * Torn writes.  A worker may be killed at any instruction.  The caller holds
+ * one lock around every call marked [locked]; each such call writes shared
+ * words only through the book's undo journal, and the lock's next owner calls
+ * ai_book_recover() first: when the journal is not empty, its owner died in
+ * the middle, and the words get their old values back.  Because the kernel
+ * stops a thread between instructions and stores of one CPU become visible in
+ * order, a call has happened either wholly or not at all.
+ *
+ * Memory.  Fixed-size records in arrays, found by hash chains of indices; no
+ * pointers (a zone may be mapped elsewhere), nothing is freed but holds and
+ * owners that are idle.  When the arena is full a new owner is refused
+ * (AI_ERROR: fail closed), never one with open holds evicted; owners without
+ * holds whose windows have passed are reused first.
+ */
+
+
+#ifndef AI_BOOK_H
+#define AI_BOOK_H
+
+
+#include "ai_limit.h"
+#include "ai_key.h"
+
+
+typedef struct ai_book_s  ai_book_t;    /* lies at the start of the memory */
+
+#define AI_BOOK_WORKERS   256
+#define AI_BOOK_MODELS    512           /* learned ratios, by model */
+
+typedef uint32_t  ai_ref_t;             /* an index + 1; 0 is none */
+
+
+/* bytes of a book's fixed part, and a reasonable minimum for all of it */
+size_t ai_book_min_size(void);
+
+/* lays an empty book out over mem (64-byte aligned); AI_ERROR: too small */
+int ai_book_init(void *mem, size_t size, const ai_char zone_id[16]);
+
+/* AI_OK when mem holds a book of this layout's version and size */
+int ai_book_check(const void *mem, size_t size);
+
+/* [locked] undoes what a dead owner left half done; AI_DONE if it did */
+int ai_book_recover(ai_book_t *bk);
+
+/* random id of this incarnation; ledger segments name it */
+const ai_char *ai_book_zone_id(const ai_book_t *bk);
+
+
+/* ---- owners: a tenant, or a key of a tenant ---- */
+
+/*
+ * Identity is the first 16 bytes of SHA-256 over "tenant" or "tenant\0key", so
+ * that names survive reloads and restarts.
+ */
+typedef struct {
+    ai_char          id[16];
+} ai_owner_id_t;
+
+void ai_owner_id(ai_owner_id_t *id, const ai_str_t *tenant,
+    const ai_str_t *key);
+
+/* what an owner used, in any window, and what stands open */
+
+typedef struct {
+    uint32_t         day;                       /* ids of the windows */
+    uint32_t         month;
+    int64_t          used_day[AI_RES_COUNTED];
+    int64_t          used_month[AI_RES_COUNTED];
+    int64_t          held[AI_RES_COUNTED];      /* upper bounds held now */
+    int64_t          open;                      /* holds: concurrency */
+    uint64_t         requests;                  /* admitted, ever */
+    uint64_t         refused[8];                /* by ai_refusal_t */
+    uint64_t         tokens[2];                 /* input, output, ever */
+    int64_t          cost;                      /* nano-dollars, ever */
+} ai_owner_view_t;
+
+typedef enum {
+    AI_REFUSED_KEY = 0,
+    AI_REFUSED_MODEL,
+    AI_REFUSED_RATE,
+    AI_REFUSED_BUDGET,
+    AI_REFUSED_CONCURRENCY,
+    AI_REFUSED_REQUEST,
+    AI_REFUSED_GATEWAY,
+    AI_REFUSED_N
+} ai_refusal_t;
+
+/* [locked] finds an owner or makes one; 0: the book is full */
+ai_ref_t ai_book_owner(ai_book_t *bk, const ai_owner_id_t *id, uint64_t now_s);
+
+/* [locked] finds an owner; 0: not in the book */
+ai_ref_t ai_book_owner_find(const ai_book_t *bk, const ai_owner_id_t *id);
+
+/*
+ * [locked] a copy of what an owner used; windows that have passed by now_s
+ * (seconds, UTC) read as zero
+ */
+void ai_book_owner_view(const ai_book_t *bk, ai_ref_t owner, uint64_t now_s,
+    ai_owner_view_t *view);
+
+/* counts a refusal; a plain atomic add, needs no lock */
+void ai_book_owner_refused(ai_book_t *bk, ai_ref_t owner, ai_refusal_t why);
+
+
+/* ---- holds ---- */
+
+/* the clock of one call: calendar seconds and milliseconds of a clock that
+   never steps */
+
+typedef struct {
+    uint64_t         now_s;
+    uint64_t         mono_ms;
+} ai_now_t;
+
+typedef struct {
+    ai_owner_id_t      id;
+    const ai_limit_t  *limits;
+    unsigned           nlimits;
+} ai_party_t;
+
+typedef struct {
+    ai_party_t       party[2];  /* the tenant, then the key */
+    unsigned         nparty;    /* 1 or 2 */
+    int64_t          bound[AI_RES_COUNTED];     /* for windows, and for every
+                                   cost limit; bound[REQUESTS] is 1 */
+    int64_t          guess[AI_RES_COUNTED];     /* for buckets of tokens */
+    uint16_t         worker;    /* ai_book_worker() */
+    uint32_t         segment;   /* the ledger slot that vouches for it */
+    uint32_t         slot;
+} ai_hold_ask_t;
+
+/* why a hold was refused: the limit that takes longest to come back */
+
+typedef struct {
+    unsigned         party;     /* index into ask->party */
+    ai_limit_t       limit;
+    int64_t          used;      /* of a window: spent; of a bucket: taken */
+    int64_t          held;
+    int64_t          wait_ms;   /* until it may pass; -1: not by waiting */
+    unsigned         budget:1;  /* ai_limit_is_budget() */
+} ai_refused_t;
+
+/*
+ * [locked] Takes a hold on every limit of every party, or on none.
+ * AI_OK: *hold is the entry.  AI_BUSY: why is filled in.  AI_ERROR: the book
+ * has no room (fail closed).
+ *
+ * Buckets take "guess" (requests: 1; cost: bound); windows need
+ * used + held + bound <= amount; concurrency needs open < amount.
+ */
+int ai_book_take(ai_book_t *bk, const ai_hold_ask_t *ask, const ai_now_t *now,
+    ai_ref_t *hold, ai_refused_t *why);
+
+/*
+ * [locked] Ends a hold with what was really used: windows give the hold back
+ * and count "used" (in the windows in which the hold was taken; when one has
+ * passed, nothing is counted there); buckets get guess - used back, or are
+ * charged used - guess, into debt; open goes down.  used[REQUESTS] is 1, or 0
+ * for a request that was never sent.  Buckets whose limits changed meanwhile
+ * are left as they are.
+ */
+void ai_book_settle(ai_book_t *bk, ai_ref_t hold,
+    const int64_t used[AI_RES_COUNTED], const uint64_t tokens[2],
+    const ai_now_t *now);
+
+/*
+ * [locked] Counts a row that this book never held: at start from the ledger,
+ * and when a row of another incarnation's worker is closed.  "at_s" is the
+ * row's time; windows that have passed are left alone; buckets of cost take
+ * what an hour has not yet refilled.
+ */
+int ai_book_count(ai_book_t *bk, const ai_party_t *party, unsigned nparty,
+    const int64_t used[AI_RES_COUNTED], uint64_t at_s, const ai_now_t *now);
+
+/*
+ * [locked] The state of one limit, for response headers and /v1/usage: what is
+ * used, held and left now, and ms until it is whole again (bucket) or its
+ * window ends.
+ */
+typedef struct {
+    int64_t          used;
+    int64_t          held;
+    int64_t          remaining;
+    int64_t          reset_ms;
+} ai_limit_view_t;
+
+void ai_book_limit_view(const ai_book_t *bk, ai_ref_t owner,
+    const ai_limit_t *limit, const ai_now_t *now, ai_limit_view_t *view);
+
+
+/* ---- workers ---- */
+
+/*
+ * [locked] A place in the table of workers for a process; pid and start (clock
+ * ticks since boot, field 22 of /proc/pid/stat) identify it.  AI_ERROR: full.
+ */
+int ai_book_worker(ai_book_t *bk, uint32_t pid, uint64_t start);
+
+/* [locked] iterates over the holds of a worker: *at is 0 to begin */
+typedef struct {
+    ai_ref_t         hold;
+    uint32_t         segment;
+    uint32_t         slot;
+} ai_hold_view_t;
+
+int ai_book_worker_hold(const ai_book_t *bk, unsigned worker, ai_ref_t *at,
+    ai_hold_view_t *view);          /* AI_OK, AI_DECLINED at the end */
+
+/* who is in the table: AI_OK, AI_DECLINED for an empty place */
+int ai_book_worker_get(const ai_book_t *bk, unsigned worker, uint32_t *pid,
+    uint64_t *start);
+
+/* [locked] frees the place of a worker that has no holds any more */
+void ai_book_worker_free(ai_book_t *bk, unsigned worker);
+
+
+/* ---- learned ratios ---- */
+
+/*
+ * Per model: bytes of request body per input token and of visible text per
+ * output token, in 1/1024 of a byte, and output tokens per request; moving
+ * averages of what providers reported.
+ */
+typedef struct {
+    uint32_t         in_bytes;      /* 1/1024; starts at 4 bytes */
+    uint32_t         out_bytes;     /* 1/1024; starts at 4 bytes */
+    uint32_t         out_tokens;    /* per request; starts at 256 */
+} ai_ratio_t;
+
+/* lock-free; a model not in the table gives the start values */
+void ai_book_ratio_get(const ai_book_t *bk, const ai_str_t *model,
+    ai_ratio_t *r);
+
+/* [locked] weighs one settled request in (1/16) */
+void ai_book_ratio_learn(ai_book_t *bk, const ai_str_t *model,
+    uint64_t body_bytes, uint64_t input_tokens, uint64_t text_bytes,
+    uint64_t output_tokens);
+
+
+/* ---- figures for the operator ---- */
+
+typedef struct {
+    uint64_t         size;
+    uint64_t         used;          /* bytes of records in use */
+    uint32_t         owners;
+    uint32_t         buckets;
+    uint32_t         holds;
+    uint32_t         holds_max;
+    uint32_t         recovered;     /* times an undo journal was played */
+} ai_book_stat_t;
+
+void ai_book_stat(const ai_book_t *bk, ai_book_stat_t *st);
+
+
+#endif /* AI_BOOK_H */

@@ -1,0 +1,311 @@
+
+/*
+ * The module's own types: configuration, read-only once it is parsed, and the
+ * context of a request.
+ */
+
+
+#ifndef NGX_HTTP_AI_H
+#define NGX_HTTP_AI_H
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "../core/ai_api.h"
+#include "../core/ai_book.h"
+#include "../core/ai_error.h"
+#include "../core/ai_key.h"
+#include "../core/ai_limit.h"
+#include "../core/ai_meter.h"
+#include "../core/ai_price.h"
+#include "../core/ai_request.h"
+#include "../core/ai_slot.h"
+#include "../event/ngx_ai_ledger.h"
+#include "../event/ngx_ai_zone.h"
+
+
+extern ngx_module_t  ngx_http_ai_tenant_module;
+extern ngx_module_t  ngx_http_proxy_module;
+
+
+/* ---- configuration ---- */
+
+/*
+ * One provider.  A key is kept only as the ready header line that ends a
+ * request's head ("Authorization: Bearer ...\r\n\r\n"), in memory of its own
+ * that is left out of core dumps; it is written to no variable and no log.
+ */
+
+typedef struct {
+    ngx_str_t                  name;
+    ai_dialect_t               api;
+    ngx_str_t                  scheme;      /* "http" or "https" */
+    ngx_str_t                  host;        /* Host and TLS name: host[:port] */
+    ngx_str_t                  base;        /* path prefix, no trailing '/' */
+    ngx_str_t                  upstream;    /* name of the upstream group */
+    ngx_str_t                  api_version; /* Azure dated form's default */
+    ngx_array_t                keys;        /* of ngx_str_t: header lines */
+    ngx_uint_t                 breaker_failures;
+    ngx_msec_t                 breaker_window;
+    ngx_msec_t                 breaker_cooldown;
+    ngx_uint_t                 capacity;    /* 0: unlimited */
+    unsigned                   identify:1;
+    unsigned                   cap_completion:1;    /* cap_field */
+    unsigned                   loopback:1;  /* base is a loopback address or
+                                               a private one */
+    ngx_uint_t                 index;       /* in mcf->providers */
+    u_char                    *file;        /* where it stands, for [emerg] */
+    ngx_uint_t                 line;
+} ngx_http_ai_provider_t;
+
+
+typedef struct {
+    ngx_http_ai_provider_t    *provider;
+    ngx_str_t                  provider_name;
+    ngx_str_t                  model;       /* the provider's name for it;
+                                               default: the model's own */
+    ngx_uint_t                 weight;
+    ngx_msec_t                 connect;     /* 5s */
+    ngx_msec_t                 first_byte;  /* 0: as timeout */
+    ngx_msec_t                 timeout;     /* 60s, between reads */
+    ngx_msec_t                 total;       /* 0: none */
+    unsigned                   fallback:1;
+} ngx_http_ai_target_t;
+
+
+typedef struct {
+    ngx_str_node_t             sn;          /* sn.str is the name */
+    ai_price_t                 price;
+    ngx_uint_t                 context;     /* 0: unknown */
+    ngx_uint_t                 max_output;  /* 0: unknown */
+    ngx_array_t                targets;     /* of ngx_http_ai_target_t: targets
+                                               in order, then fallbacks */
+    ngx_uint_t                 index;       /* in mcf->models */
+    u_char                    *file;
+    ngx_uint_t                 line;
+} ngx_http_ai_model_t;
+
+
+typedef struct {
+    ngx_str_node_t             sn;
+    ngx_str_t                  model_name;
+    ngx_http_ai_model_t       *model;
+    u_char                    *file;
+    ngx_uint_t                 line;
+} ngx_http_ai_alias_t;
+
+
+typedef struct {
+    ngx_str_node_t             sn;
+    ngx_array_t                limits;      /* of ai_limit_t */
+    ngx_array_t                key_limits;  /* limit ... per=key */
+    ngx_array_t                models;      /* of ngx_str_t patterns */
+    ngx_uint_t                 max_output;  /* 0: not set */
+    unsigned                   store_loss:2;    /* 0 local, 1 closed, 2 open */
+    unsigned                   unbounded:2;     /* 0 by cost limit, 1 allow,
+                                                   2 refuse */
+    unsigned                   drain:1;     /* on_abort drain */
+    unsigned                   priority:2;  /* 0 best_effort, 1 guaranteed,
+                                               2 dedicated */
+    ngx_uint_t                 share;
+} ngx_http_ai_plan_t;
+
+
+typedef struct ngx_http_ai_tenant_s  ngx_http_ai_tenant_t;
+
+/*
+ * A key of a tenant; found by its digest in mcf->keys, an open hash over the
+ * digest's first bytes, at most half full.
+ */
+
+typedef struct {
+    u_char                     digest[AI_KEY_DIGEST];
+    ngx_http_ai_tenant_t      *tenant;
+    ngx_str_t                  name;        /* default: the first 8 digits of
+                                               the digest */
+    time_t                     expires;     /* 0: never */
+    ngx_array_t               *models;      /* NULL: as the plan */
+    ngx_array_t               *limits;      /* of ai_limit_t, NULL: none */
+    ai_owner_id_t              owner;       /* set when limits */
+} ngx_http_ai_key_t;
+
+struct ngx_http_ai_tenant_s {
+    ngx_str_node_t             sn;
+    ngx_http_ai_plan_t        *plan;
+    ngx_str_t                  plan_name;
+    ngx_array_t               *own;         /* its own limits, NULL: none */
+    ngx_array_t               *limits;      /* resolved: the plan's array when
+                                               it has none of its own */
+    ngx_str_t                  labels;      /* JSON object, "" when none */
+    ai_owner_id_t              owner;
+    unsigned                   budget:1;    /* some limit is of cost */
+    unsigned                   refuse_unbounded:1;  /* resolved */
+    u_char                    *file;
+    ngx_uint_t                 line;
+};
+
+
+typedef struct {
+    ngx_ai_zone_t             *zone;
+    ngx_str_t                  zone_name;
+    size_t                     zone_size;
+    ngx_ai_ledger_conf_t       ledger;
+    unsigned                   ledger_set:1;
+
+    ngx_array_t                providers;   /* of ngx_http_ai_provider_t * */
+    ngx_array_t                models;      /* of ngx_http_ai_model_t * */
+    ngx_array_t                tenants;     /* of ngx_http_ai_tenant_t * */
+    ngx_array_t                keys;        /* of ngx_http_ai_key_t */
+    ngx_http_ai_key_t        **key_hash;
+    ngx_uint_t                 key_mask;
+
+    ngx_rbtree_t               model_tree;  /* of ngx_str_node_t */
+    ngx_rbtree_t               alias_tree;
+    ngx_rbtree_t               plan_tree;
+    ngx_rbtree_t               tenant_tree;
+    ngx_rbtree_node_t          sentinel;
+
+    unsigned                   enabled:1;   /* some location has ai_gateway */
+
+    /* of the worker, set in init_process */
+    ngx_ai_ledger_t           *ledger_open;
+} ngx_http_ai_main_conf_t;
+
+
+typedef struct {
+    ngx_flag_t                 gateway;     /* in some location of the server */
+    ngx_http_upstream_init_peer_pt  init_peer;  /* upstream{}: the saved one */
+} ngx_http_ai_srv_conf_t;
+
+
+typedef struct {
+    ngx_flag_t                 gateway;
+} ngx_http_ai_loc_conf_t;
+
+
+/* ---- look-ups, all of them without I/O ---- */
+
+ngx_http_ai_key_t *ngx_http_ai_key_find(ngx_http_ai_main_conf_t *mcf,
+    u_char digest[AI_KEY_DIGEST]);
+
+/* by name or alias; NULL: none */
+ngx_http_ai_model_t *ngx_http_ai_model_find(ngx_http_ai_main_conf_t *mcf,
+    ngx_str_t *name);
+
+/* whether the plan and the key let a model pass; '*' matches any run */
+ngx_uint_t ngx_http_ai_model_allowed(ngx_http_ai_key_t *key,
+    ngx_str_t *model);
+
+
+/* ---- configuration, in files by noun ---- */
+
+void *ngx_http_ai_create_main_conf(ngx_conf_t *cf);
+char *ngx_http_ai_init_main_conf(ngx_conf_t *cf, void *conf);
+void *ngx_http_ai_create_srv_conf(ngx_conf_t *cf);
+void *ngx_http_ai_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_ai_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
+
+/* resolves the references between blocks; called from postconfiguration */
+ngx_int_t ngx_http_ai_conf_resolve(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *mcf);
+
+char *ngx_http_ai_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_ledger(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_provider(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_model(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_alias(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_gateway(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+
+/* ---- the request ---- */
+
+typedef struct {
+    ngx_http_request_t        *request;
+    ngx_http_ai_key_t         *key;         /* NULL: not authenticated yet */
+
+    ai_route_t                 route;
+    ai_request_t              *rq;          /* NULL once the body was sent */
+    ngx_http_ai_model_t       *model;
+    ngx_http_ai_target_t      *target;
+
+    ngx_str_t                  body;        /* the client's, in one piece */
+    ngx_str_t                  pass;        /* $ai_pass */
+    ngx_str_t                  id;          /* UUID as text, 36 bytes */
+    u_char                     uuid[16];
+    ngx_list_t                 headers;     /* the client's own, put back
+                                               after the provider's were made */
+
+    ai_slot_t                 *slot;        /* ours until it is ended */
+    ai_ref_t                   hold;        /* 0: none, or settled */
+    int64_t                    guess_input; /* tokens, by the learned ratio */
+    int64_t                    hold_nanos;
+    ai_status_t                status;
+    uint64_t                   started;     /* monotonic ms at admission */
+    uint32_t                   first_byte;  /* ms since; UINT32_MAX: none */
+    uint64_t                   request_bytes;
+    uint64_t                   response_bytes;
+
+    ai_meter_t                *meter;       /* from the answer's head on */
+    ai_usage_t                *usage;       /* filled when it is settled */
+    int64_t                    cost_nanos;
+    ngx_chain_t               *held;        /* the open event, if one may be
+                                               dropped */
+    ngx_chain_t               *free;
+    ngx_chain_t               *busy;
+
+    ai_refused_t               why;
+
+    unsigned                   hints:2;
+    unsigned                   routed:1;    /* route holds, rc below */
+    unsigned                   read:1;      /* the body was read */
+    unsigned                   admitted:1;  /* slot and hold stand */
+    unsigned                   passed:1;    /* handed to proxy_pass */
+    unsigned                   usage_asked:1;   /* by the client */
+    unsigned                   drop_usage:1;    /* injected: drop the chunk */
+    unsigned                   streamed:1;
+    unsigned                   drain:1;
+    unsigned                   client_gone:1;
+    unsigned                   settled:1;
+    unsigned                   ended:1;     /* the slot is the sink's */
+    unsigned                   refused:1;   /* our own answer was sent */
+    unsigned                   last_seen:1; /* the answer came whole */
+    unsigned                   replaced:1;  /* nginx's page becomes JSON */
+    unsigned                   limited:1;   /* views below are filled in */
+} ngx_http_ai_ctx_t;
+
+
+/* ngx_http_ai_refuse.c: answers in the dialect of the route */
+
+/*
+ * Sends a refusal and finalizes the request; the caller returns NGX_DONE from
+ * its phase handler.  ctx may have no key or model yet.
+ */
+ngx_int_t ngx_http_ai_refuse(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ai_error_t *e);
+
+/* sends a JSON body with a status and finalizes; b is a temporary buffer */
+ngx_int_t ngx_http_ai_send_json(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_buf_t *b);
+
+/* adds one response header; value must live as long as the request */
+ngx_int_t ngx_http_ai_header_add(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value);
+
+/* request-id, x-request-id and the tenant's limits in the dialect's format
+   (x-ratelimit-* or anthropic-ratelimit-*) */
+ngx_int_t ngx_http_ai_headers_own(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+
+
+/* endpoints that the gateway answers by itself */
+
+ngx_int_t ngx_http_ai_models(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
+ngx_int_t ngx_http_ai_usage(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
+ngx_int_t ngx_http_ai_status_handler(ngx_http_request_t *r);
+
+
+#endif /* NGX_HTTP_AI_H */
