@@ -152,125 +152,115 @@ model_crash(model_t *m, unsigned pick)
 
 /* ---- calls ---- */
 
-static inline void
-model_take(model_t *m, model_input_t *in)
+/* what a request asks for: a free hold of the model, or NULL */
+
+static inline model_hold_t *
+model_ask(model_t *m, model_input_t *in, ai_hold_ask_t *ask)
 {
-    int             rc, worker;
-    int64_t         wait, worst;
-    unsigned        i, k, n, party, at, w;
-    ai_ref_t        ref;
-    ai_refused_t    why;
+    unsigned        i, n;
     model_hold_t   *h;
-    ai_hold_ask_t   ask;
     model_owner_t  *o;
-    int             owner[2];
-
-    memset(&ask, 0, sizeof(ask));
-
-    n = model_byte(in);
-    ask.nparty = 1 + (n & 1);
-    owner[0] = (int) ((n >> 1) & 3);
-    owner[1] = ask.nparty == 2 ? (int) (4 + ((n >> 3) & 3)) : -1;
-    worker = (int) ((n >> 5) % MODEL_WORKERS);
-
-    for (i = 0; i < ask.nparty; i++) {
-        o = &m->owners[owner[i]];
-        ask.party[i].id = o->id;
-        ask.party[i].limits = o->limits;
-        ask.party[i].nlimits = o->nlimits;
-    }
-
-    ask.bound[AI_RES_REQUESTS] = 1;
-
-    for (i = 1; i < AI_RES_COUNTED; i++) {
-        ask.bound[i] = model_number(in);
-        ask.guess[i] = model_number(in);
-
-        if (ask.bound[i] > AI_LIMIT_MAX) {
-            ask.bound[i] = AI_LIMIT_MAX + 1;
-        }
-
-        if (ask.guess[i] > AI_LIMIT_MAX) {
-            ask.guess[i] = AI_LIMIT_MAX + 1;
-        }
-    }
-
-    ask.worker = (uint16_t) m->workers[worker];
-    ask.slot = ++m->slots;
-    ask.segment = 7;
 
     for (h = m->holds; h < m->holds + MODEL_HOLDS && h->ref; h++) {
         /* void */
     }
 
     if (h == m->holds + MODEL_HOLDS) {
-        return;
+        return NULL;
     }
 
-    /* what the model says */
+    memset(h, 0, sizeof(model_hold_t));
+    memset(ask, 0, sizeof(ai_hold_ask_t));
+
+    n = model_byte(in);
+    ask->nparty = 1 + (n & 1);
+    h->owner[0] = (int) ((n >> 1) & 3);
+    h->owner[1] = ask->nparty == 2 ? (int) (4 + ((n >> 3) & 3)) : -1;
+    h->worker = (int) ((n >> 5) % MODEL_WORKERS);
+
+    for (i = 0; i < ask->nparty; i++) {
+        o = &m->owners[h->owner[i]];
+        ask->party[i].id = o->id;
+        ask->party[i].limits = o->limits;
+        ask->party[i].nlimits = o->nlimits;
+    }
+
+    ask->bound[AI_RES_REQUESTS] = 1;
+
+    for (i = 1; i < AI_RES_COUNTED; i++) {
+        ask->bound[i] = model_number(in);
+        ask->guess[i] = model_number(in);
+
+        if (ask->bound[i] > AI_LIMIT_MAX) {
+            ask->bound[i] = AI_LIMIT_MAX + 1;
+        }
+
+        if (ask->guess[i] > AI_LIMIT_MAX) {
+            ask->guess[i] = AI_LIMIT_MAX + 1;
+        }
+    }
+
+    ask->worker = (uint16_t) m->workers[h->worker];
+    ask->slot = ++m->slots;
+    ask->segment = 7;
+
+    h->slot = ask->slot;
+    memcpy(h->bound, ask->bound, sizeof(h->bound));
+    memcpy(h->guess, ask->guess, sizeof(h->guess));
+
+    return h;
+}
+
+
+/* the longest wait, as model_judge() gives it, and whose limit it is */
+
+static inline int64_t
+model_verdict(const model_t *m, const model_hold_t *h,
+    const ai_hold_ask_t *ask, unsigned *party, const ai_limit_t **limit)
+{
+    int64_t            wait, worst;
+    unsigned           i, k;
+    const ai_limit_t  *l;
 
     worst = -2;
-    party = 0;
-    at = 0;
 
-    for (i = 0; i < ask.nparty; i++) {
-        for (k = 0; k < ask.party[i].nlimits; k++) {
-            wait = model_judge(m, owner[i], &ask.party[i].limits[k],
-                               ask.bound, ask.guess);
+    for (i = 0; i < ask->nparty; i++) {
+        for (k = 0; k < ask->party[i].nlimits; k++) {
+            l = &ask->party[i].limits[k];
+            wait = model_judge(m, h->owner[i], l, ask->bound, ask->guess);
 
             if (wait != -2 && worst != -1
                 && (worst == -2 || wait == -1 || wait > worst))
             {
                 worst = wait;
-                party = i;
-                at = k;
+                *party = i;
+                *limit = l;
             }
         }
     }
 
-    /* what the book says */
+    return worst;
+}
 
-    model_photo(m);
-    n = model_byte(in);
-    memset(&why, 0xa5, sizeof(why));
-    rc = ai_book_take(m->book, &ask, &m->now, &ref, &why);
 
-    if (worst != -2) {
-        m->refused++;
-        CHECK(rc == AI_BUSY);
-        CHECK(why.party == party);
-        CHECK(why.wait_ms == worst);
-        CHECK(memcmp(&why.limit, &ask.party[party].limits[at],
-                     sizeof(ai_limit_t)) == 0);
-        CHECK(why.budget == (ai_limit_is_budget(&why.limit) ? 1 : 0));
-        CHECK(model_same(m, (uint8_t *) m->book, 1));
-        return;
-    }
+static inline void
+model_admit(model_t *m, model_hold_t *h)
+{
+    unsigned           i, k, w;
+    model_owner_t     *o;
+    model_bucket_t    *b;
+    const ai_limit_t  *l;
 
-    CHECK(rc == AI_OK);
-    model_crash(m, n);
-    m->admitted++;
-
-    memset(h, 0, sizeof(model_hold_t));
-    h->ref = ref;
-    h->owner[0] = owner[0];
-    h->owner[1] = owner[1];
-    h->worker = worker;
-    h->slot = ask.slot;
-    memcpy(h->bound, ask.bound, sizeof(h->bound));
-    memcpy(h->guess, ask.guess, sizeof(h->guess));
-
-    for (i = 0; i < ask.nparty; i++) {
-        model_roll(m, owner[i]);
-        o = &m->owners[owner[i]];
+    for (i = 0; i < 2 && h->owner[i] >= 0; i++) {
+        model_roll(m, h->owner[i]);
+        o = &m->owners[h->owner[i]];
 
         for (w = 0; w < 2; w++) {
             h->window[i][w] = o->window[w];
         }
 
         for (k = 0; k < o->nlimits; k++) {
-            const ai_limit_t  *l = &o->limits[k];
-            model_bucket_t    *b;
+            l = &o->limits[k];
 
             if (!ai_is_bucket(l)) {
                 continue;
@@ -284,10 +274,55 @@ model_take(model_t *m, model_input_t *in)
 
             if (l->resource != AI_RES_COST) {
                 model_move(b, l->period, l->resource == AI_RES_REQUESTS ? 1
-                                         : ask.guess[l->resource]);
+                                         : h->guess[l->resource]);
             }
         }
     }
+}
+
+
+static inline void
+model_take(model_t *m, model_input_t *in)
+{
+    int                rc;
+    int64_t            worst;
+    unsigned           n, party;
+    ai_ref_t           ref;
+    ai_refused_t       why;
+    model_hold_t      *h;
+    ai_hold_ask_t      ask;
+    const ai_limit_t  *limit;
+
+    h = model_ask(m, in, &ask);
+
+    if (h == NULL) {
+        return;
+    }
+
+    worst = model_verdict(m, h, &ask, &party, &limit);
+
+    model_photo(m);
+    n = model_byte(in);
+    memset(&why, 0xa5, sizeof(why));
+    rc = ai_book_take(m->book, &ask, &m->now, &ref, &why);
+
+    if (worst != -2) {
+        m->refused++;
+        CHECK(rc == AI_BUSY);
+        CHECK(why.party == party);
+        CHECK(why.wait_ms == worst);
+        CHECK(memcmp(&why.limit, limit, sizeof(ai_limit_t)) == 0);
+        CHECK(why.budget == (ai_limit_is_budget(limit) ? 1 : 0));
+        CHECK(model_same(m, (uint8_t *) m->book, 1));
+        return;
+    }
+
+    CHECK(rc == AI_OK);
+    model_crash(m, n);
+
+    m->admitted++;
+    model_admit(m, h);
+    h->ref = ref;
 }
 
 
