@@ -190,7 +190,8 @@ print $f "2026/11/21 00:00:00 [alert] 1#1: planted\n",
 close $f;
 
 is(scalar $t->alerts, 1, 'an alert is noticed');
-is(scalar $t->sanitizer_lines, 1, 'a sanitizer is noticed');
+is(scalar(grep { /planted/ } $t->sanitizer_lines), 1,
+    'a sanitizer is noticed');
 truncate $log, 0;
 
 my $open = $t->start_chat({ stream => \1 },
