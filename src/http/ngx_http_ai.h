@@ -229,12 +229,17 @@ char *ngx_http_ai_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* ---- the request ---- */
 
+/*
+ * One request, from the access phase to the log.  It outlives internal
+ * redirects (ngx_http_ai_ctx() finds it again) and is ended by the log phase,
+ * or by the pool's cleanup where that never ran.
+ */
+
 typedef struct {
     ngx_http_request_t        *request;
     ngx_http_ai_key_t         *key;         /* NULL: not authenticated yet */
 
     ai_route_t                 route;
-    ai_request_t              *rq;          /* NULL once the body was sent */
     ngx_http_ai_model_t       *model;
     ngx_http_ai_target_t      *target;
 
@@ -242,18 +247,21 @@ typedef struct {
     ngx_str_t                  pass;        /* $ai_pass */
     ngx_str_t                  id;          /* UUID as text, 36 bytes */
     u_char                     uuid[16];
-    ngx_list_t                 headers;     /* the client's own, put back
-                                               after the provider's were made */
+    ngx_list_t                 headers;     /* the client's own, while proxy
+                                               makes the request from ours */
+    void                      *elts;        /* ours; malloc()ed */
 
     ai_slot_t                 *slot;        /* ours until it is ended */
     ai_ref_t                   hold;        /* 0: none, or settled */
-    int64_t                    guess_input; /* tokens, by the learned ratio */
     int64_t                    hold_nanos;
-    ai_status_t                status;
-    uint64_t                   started;     /* monotonic ms at admission */
+    int64_t                    guess[2];    /* input, output tokens */
+    uint64_t                   admitted_s;  /* calendar seconds */
+    ngx_msec_t                 started;     /* at admission */
     uint32_t                   first_byte;  /* ms since; UINT32_MAX: none */
-    uint64_t                   request_bytes;
-    uint64_t                   response_bytes;
+    uint32_t                   images;      /* asked for */
+    uint64_t                   characters;  /* of speech */
+    off_t                      request_bytes;
+    off_t                      response_bytes;
 
     ai_meter_t                *meter;       /* from the answer's head on */
     ai_usage_t                *usage;       /* filled when it is settled */
@@ -262,28 +270,108 @@ typedef struct {
                                                dropped */
     ngx_chain_t               *free;
     ngx_chain_t               *busy;
-    ngx_buf_t                 *page;        /* replaced: the JSON to send, NULL
-                                               once it was */
 
-    ai_refused_t               why;
+    const char                *allow;       /* of a 405 */
+    ngx_str_t                  page;        /* JSON in place of nginx's HTML */
 
+    uint8_t                    status;      /* ai_status_t */
+    uint8_t                    nattempts;
     unsigned                   hints:2;
-    unsigned                   routed:1;    /* route holds, rc below */
+    unsigned                   coded:1;     /* the body is compressed */
+    signed                     found:4;     /* what ai_route_find() said */
     unsigned                   read:1;      /* the body was read */
     unsigned                   admitted:1;  /* slot and hold stand */
     unsigned                   passed:1;    /* handed to proxy_pass */
-    unsigned                   usage_asked:1;   /* by the client */
+    unsigned                   sent:1;      /* a provider was chosen: bytes may
+                                               have gone there */
+    unsigned                   answered:1;  /* a provider's head came */
     unsigned                   drop_usage:1;    /* injected: drop the chunk */
     unsigned                   streamed:1;
     unsigned                   drain:1;
     unsigned                   client_gone:1;
+    unsigned                   skip_lf:1;   /* of a dropped event's CRLF */
+    unsigned                   oversized:1; /* the open event is too long to
+                                               be held */
     unsigned                   settled:1;
     unsigned                   ended:1;     /* the slot is the sink's */
     unsigned                   refused:1;   /* our own answer was sent */
     unsigned                   last_seen:1; /* the answer came whole */
     unsigned                   replaced:1;  /* nginx's page becomes JSON */
+    unsigned                   plain_text:1;    /* no usage will come */
     unsigned                   headed:1;    /* own headers were added */
 } ngx_http_ai_ctx_t;
+
+
+/* the context, also after an internal redirect; NULL: there is none */
+ngx_http_ai_ctx_t *ngx_http_ai_ctx(ngx_http_request_t *r);
+
+/* makes one, with its id; NULL: no memory */
+ngx_http_ai_ctx_t *ngx_http_ai_ctx_create(ngx_http_request_t *r);
+
+
+/* ---- ngx_http_ai_process.c: cycles and processes ---- */
+
+ngx_int_t ngx_http_ai_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_ai_postconfiguration(ngx_conf_t *cf);
+ngx_int_t ngx_http_ai_init_module(ngx_cycle_t *cycle);
+ngx_int_t ngx_http_ai_init_process(ngx_cycle_t *cycle);
+void ngx_http_ai_exit_process(ngx_cycle_t *cycle);
+
+/* this worker's ledger; NULL: none can be had now, admit nothing */
+ngx_ai_ledger_t *ngx_http_ai_ledger_get(ngx_http_ai_main_conf_t *mcf);
+
+
+/* ---- the steps of a request, in the order in which they run ---- */
+
+/* POST_READ: blanks ?key= before anything can log the request line */
+ngx_int_t ngx_http_ai_mask_handler(ngx_http_request_t *r);
+
+/* ACCESS: route and key; no I/O */
+ngx_int_t ngx_http_ai_access_handler(ngx_http_request_t *r);
+
+/* PRECONTENT: all the rest, up to the hand-over to proxy_pass */
+ngx_int_t ngx_http_ai_admit_handler(ngx_http_request_t *r);
+
+/*
+ * Reads the body into one piece.  NGX_OK: ctx->body holds it; NGX_DONE: the
+ * phase handler returns that and is entered again; or an HTTP status.
+ */
+ngx_int_t ngx_http_ai_body_read(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+
+/*
+ * Chooses the provider's URL and headers and makes the body it gets, from the
+ * scan that admission left in rq.  NGX_DECLINED: the target does not speak
+ * this endpoint.
+ */
+ngx_int_t ngx_http_ai_target_url(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+ngx_int_t ngx_http_ai_target_body(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ai_request_t *rq, ai_rewrite_t *want);
+ngx_int_t ngx_http_ai_target_headers(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+
+/* gives the client's own list of headers back */
+void ngx_http_ai_target_headers_restore(ngx_http_ai_ctx_t *ctx);
+
+/* wraps peer.init of every upstream group */
+ngx_int_t ngx_http_ai_upstream_init(ngx_conf_t *cf);
+
+/* after the provider's head: the time-out between reads holds from now on */
+void ngx_http_ai_upstream_answered(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+
+ngx_int_t ngx_http_ai_filter_init(ngx_conf_t *cf);
+
+/* publishes what was delivered so far in the slot */
+void ngx_http_ai_settle_run(ngx_http_ai_ctx_t *ctx);
+
+/* ends the hold with the truth; later calls do nothing */
+void ngx_http_ai_settle(ngx_http_ai_ctx_t *ctx);
+
+/* LOG: settles, ends the slot and hands it to the sink */
+ngx_int_t ngx_http_ai_log_handler(ngx_http_request_t *r);
+void ngx_http_ai_end(ngx_http_ai_ctx_t *ctx);
 
 
 /* ngx_http_ai_refuse.c: answers in the dialect of the route */
@@ -295,12 +383,9 @@ typedef struct {
 ngx_int_t ngx_http_ai_refuse(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ai_error_t *e);
 
-/*
- * The parts of it: the body, in the route's dialect or a guessed one (*allow:
- * the method for AI_ERR_METHOD, or NULL), and the counters and ctx->status.
- */
+/* the parts of it: the body in the route's dialect; ctx->status and counters */
 ngx_buf_t *ngx_http_ai_refuse_body(ngx_http_request_t *r,
-    ngx_http_ai_ctx_t *ctx, ai_error_t *e, const char **allow);
+    ngx_http_ai_ctx_t *ctx, ai_error_t *e);
 void ngx_http_ai_refuse_count(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ai_error_t *e);
 
@@ -325,21 +410,13 @@ void ngx_http_ai_limit_view(const ai_book_t *book, ai_ref_t owner,
    before the gateway's own headers are added */
 void ngx_http_ai_headers_strip(ngx_http_request_t *r);
 
-/* dialect for answers to a request whose route is not known: by the raw path
-   and the headers, as far as nginx got to read them */
-ai_dialect_t ngx_http_ai_dialect_guess(ngx_http_request_t *r,
-    ngx_http_ai_ctx_t *ctx, const char **allow);
-
-/* a fresh UUIDv7 into ctx->uuid and ctx->id */
-ngx_int_t ngx_http_ai_id_make(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
-
 
 /* ngx_http_ai_page.c: nginx's own error pages as JSON */
 
 /*
  * For the header filter, when r->err_status is set: turns the head of nginx's
  * page into that of a JSON error and sets ctx->replaced; makes a context where
- * there is none yet.  NGX_DECLINED: no page, leave it.
+ * there is none yet.
  */
 ngx_int_t ngx_http_ai_page_header(ngx_http_request_t *r);
 

@@ -2,16 +2,16 @@
 /*
  * nginx's own error pages (413, 414, 502, an operator's "deny" ...) become
  * JSON in the client's dialect; and what is needed for that when nginx gave up
- * before the module saw the request: its dialect and an id.
+ * before the module saw the request: its dialect.
  */
 
 
 #include "ngx_http_ai.h"
-#include <openssl/rand.h>
 
 
 static void ngx_http_ai_page_error(ngx_http_ai_ctx_t *ctx, ai_error_t *e,
     ngx_uint_t status);
+static ai_dialect_t ngx_http_ai_dialect_guess(ngx_http_request_t *r);
 static void ngx_http_ai_target_split(ngx_http_request_t *r, ai_str_t *path,
     ai_str_t *args);
 static unsigned ngx_http_ai_hints_guess(ngx_http_request_t *r,
@@ -23,36 +23,26 @@ ngx_http_ai_page_header(ngx_http_request_t *r)
 {
     ai_error_t          e;
     ngx_buf_t          *b;
-    ngx_uint_t          status;
-    const char         *allow;
     ngx_http_ai_ctx_t  *ctx;
 
-    status = r->headers_out.status;
-
-    if (r->err_status < NGX_HTTP_SPECIAL_RESPONSE
-        || status < NGX_HTTP_SPECIAL_RESPONSE
-        || status == NGX_HTTP_NOT_MODIFIED)
-    {
-        return NGX_DECLINED;
+    if (r->headers_out.status < NGX_HTTP_BAD_REQUEST) {
+        return NGX_OK;
     }
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_ai_tenant_module);
+    ctx = ngx_http_ai_ctx(r);
 
     if (ctx == NULL) {
-        ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_ai_ctx_t));
+        ctx = ngx_http_ai_ctx_create(r);
         if (ctx == NULL) {
             return NGX_ERROR;
         }
 
-        ctx->request = r;
-        ctx->first_byte = UINT32_MAX;
-
-        ngx_http_set_ctx(r, ctx, ngx_http_ai_tenant_module);
+        ctx->route.dialect = ngx_http_ai_dialect_guess(r);
     }
 
-    ngx_http_ai_page_error(ctx, &e, status);
+    ngx_http_ai_page_error(ctx, &e, r->headers_out.status);
 
-    b = ngx_http_ai_refuse_body(r, ctx, &e, &allow);
+    b = ngx_http_ai_refuse_body(r, ctx, &e);
     if (b == NULL) {
         return NGX_ERROR;
     }
@@ -61,11 +51,11 @@ ngx_http_ai_page_header(ngx_http_request_t *r)
         ngx_http_ai_refuse_count(r, ctx, &e);
     }
 
-    ctx->page = b;
+    ctx->page.len = b->last - b->pos;
+    ctx->page.data = b->pos;
     ctx->replaced = 1;
-    ctx->refused = 1;
 
-    ngx_http_ai_answer_head(r, b->last - b->pos);
+    ngx_http_ai_answer_head(r, ctx->page.len);
 
     return ngx_http_ai_headers_own(r, ctx);
 }
@@ -111,15 +101,22 @@ ngx_http_ai_page_body(ngx_http_request_t *r, ngx_chain_t *in,
         cl->buf->file_pos = cl->buf->file_last;
     }
 
-    if (in == NULL || ctx->page == NULL) {
+    if (in == NULL || ctx->page.len == 0) {
         return next(r, NULL);
     }
 
-    b = ctx->page;
-    ctx->page = NULL;
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
 
+    b->memory = 1;
+    b->pos = ctx->page.data;
+    b->last = b->pos + ctx->page.len;
     b->last_buf = (r == r->main) ? 1 : 0;
     b->last_in_chain = 1;
+
+    ctx->page.len = 0;
 
     out.buf = b;
     out.next = NULL;
@@ -128,26 +125,22 @@ ngx_http_ai_page_body(ngx_http_request_t *r, ngx_chain_t *in,
 }
 
 
-ai_dialect_t
-ngx_http_ai_dialect_guess(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
-    const char **allow)
+static ai_dialect_t
+ngx_http_ai_dialect_guess(ngx_http_request_t *r)
 {
-    unsigned    hints;
-    ai_str_t    method, path, args;
-    ai_route_t  route;
-
-    *allow = NULL;
+    ai_str_t     method, path, args;
+    ai_route_t   route;
+    const char  *allow;
 
     ngx_http_ai_target_split(r, &path, &args);
-
-    hints = ctx->hints | ngx_http_ai_hints_guess(r, &args);
 
     method.len = r->method_name.len;
     method.data = r->method_name.data;
 
     ngx_memzero(&route, sizeof(ai_route_t));
 
-    (void) ai_route_find(&route, &method, &path, &args, hints, allow);
+    (void) ai_route_find(&route, &method, &path, &args,
+                         ngx_http_ai_hints_guess(r, &args), &allow);
 
     return route.dialect;
 }
@@ -244,30 +237,4 @@ ngx_http_ai_hints_guess(ngx_http_request_t *r, const ai_str_t *args)
     }
 
     return hints;
-}
-
-
-ngx_int_t
-ngx_http_ai_id_make(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
-{
-    u_char       random[10];
-    ngx_time_t  *tp;
-
-    ctx->id.data = ngx_pnalloc(r->pool, 36);
-    if (ctx->id.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (RAND_bytes(random, sizeof(random)) != 1) {
-        return NGX_ERROR;
-    }
-
-    tp = ngx_timeofday();
-
-    ai_uuid7_make(ctx->uuid, (uint64_t) tp->sec * 1000 + tp->msec, random);
-    ai_uuid_text(ctx->id.data, ctx->uuid);
-
-    ctx->id.len = 36;
-
-    return NGX_OK;
 }

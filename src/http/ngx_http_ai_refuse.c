@@ -7,7 +7,6 @@
 
 #include "ngx_http_ai.h"
 #include "../core/ai_duration.h"
-#include "../core/ai_explain.h"
 
 
 #define NGX_HTTP_AI_BODY_MAX  2048
@@ -45,8 +44,6 @@ static const ngx_http_ai_outcome_t  ngx_http_ai_outcomes[AI_ERR_N] = {
 };
 
 
-static void ngx_http_ai_refuse_explain(ngx_http_ai_ctx_t *ctx, ai_error_t *e,
-    ai_buf_t *b);
 static ngx_int_t ngx_http_ai_refuse_wait(ngx_http_request_t *r,
     ai_error_t *e);
 static ngx_int_t ngx_http_ai_refuse_retry(ngx_http_request_t *r,
@@ -59,20 +56,14 @@ ngx_int_t
 ngx_http_ai_refuse(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ai_error_t *e)
 {
-    ai_buf_t     text;
-    ngx_buf_t   *b;
-    ngx_str_t    allowed;
-    const char  *allow;
-    ai_char      explained[AI_EXPLAIN_MAX];
+    ngx_buf_t  *b;
+    ngx_str_t   allow;
 
     static ngx_str_t  name = ngx_string("allow");
 
-    ai_buf_init(&text, explained, sizeof(explained));
-    ngx_http_ai_refuse_explain(ctx, e, &text);
-
     ngx_http_ai_refuse_count(r, ctx, e);
 
-    b = ngx_http_ai_refuse_body(r, ctx, e, &allow);
+    b = ngx_http_ai_refuse_body(r, ctx, e);
 
     if (b == NULL
         || ngx_http_ai_refuse_wait(r, e) != NGX_OK
@@ -81,11 +72,11 @@ ngx_http_ai_refuse(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         goto failed;
     }
 
-    if (e->code == AI_ERR_METHOD && allow) {
-        allowed.data = (u_char *) allow;
-        allowed.len = ngx_strlen(allow);
+    if (e->code == AI_ERR_METHOD && ctx->allow) {
+        allow.data = (u_char *) ctx->allow;
+        allow.len = ngx_strlen(ctx->allow);
 
-        if (ngx_http_ai_header_add(r, &name, &allowed) != NGX_OK) {
+        if (ngx_http_ai_header_add(r, &name, &allow) != NGX_OK) {
             goto failed;
         }
     }
@@ -100,24 +91,12 @@ failed:
 }
 
 
-/* the body in the dialect of the route, which is guessed if it must be */
-
 ngx_buf_t *
 ngx_http_ai_refuse_body(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
-    ai_error_t *e, const char **allow)
+    ai_error_t *e)
 {
     ai_buf_t    out;
     ngx_buf_t  *b;
-
-    *allow = NULL;
-
-    if (!ctx->routed || e->code == AI_ERR_METHOD) {
-        ctx->route.dialect = ngx_http_ai_dialect_guess(r, ctx, allow);
-    }
-
-    if (ctx->id.len == 0 && ngx_http_ai_id_make(r, ctx) != NGX_OK) {
-        return NULL;
-    }
 
     e->id.len = ctx->id.len;
     e->id.data = ctx->id.data;
@@ -139,44 +118,6 @@ ngx_http_ai_refuse_body(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     b->last = out.pos;
 
     return b;
-}
-
-
-/* a limit's own words, where the caller has none of his */
-
-static void
-ngx_http_ai_refuse_explain(ngx_http_ai_ctx_t *ctx, ai_error_t *e, ai_buf_t *b)
-{
-    ai_now_t  now;
-    ai_char  *start;
-
-    switch (e->code) {
-
-    case AI_ERR_RATE_REQUESTS:
-    case AI_ERR_RATE_TOKENS:
-    case AI_ERR_CONCURRENCY:
-    case AI_ERR_BUDGET:
-        break;
-
-    default:
-        return;
-    }
-
-    if (e->message.len
-        || (ctx->why.limit.amount == 0 && ctx->why.wait_ms == 0))
-    {
-        return;
-    }
-
-    start = b->pos;
-
-    ngx_ai_now(&now);
-    ai_explain(b, &ctx->why, now.now_s);
-
-    if (!b->full) {
-        e->message.data = start;
-        e->message.len = b->pos - start;
-    }
 }
 
 
