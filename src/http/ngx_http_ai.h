@@ -383,9 +383,11 @@ void ngx_http_ai_end(ngx_http_ai_ctx_t *ctx);
 ngx_int_t ngx_http_ai_refuse(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ai_error_t *e);
 
-/* the parts of it: the body in the route's dialect; ctx->status and counters */
+/* the parts of it: the body in the route's dialect; retry-after and the like;
+   ctx->status and counters */
 ngx_buf_t *ngx_http_ai_refuse_body(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ai_error_t *e);
+ngx_int_t ngx_http_ai_refuse_headers(ngx_http_request_t *r, ai_error_t *e);
 void ngx_http_ai_refuse_count(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ai_error_t *e);
 

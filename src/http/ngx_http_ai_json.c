@@ -159,7 +159,7 @@ ngx_http_ai_answer(ngx_http_request_t *r, ngx_uint_t status, off_t size,
         r->keepalive = 0;
     }
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_ai_tenant_module);
+    ctx = ngx_http_ai_ctx(r);
 
     if (ctx) {
         ctx->refused = 1;

@@ -43,7 +43,7 @@ ngx_http_ai_page_header(ngx_http_request_t *r)
     ngx_http_ai_page_error(ctx, &e, r->headers_out.status);
 
     b = ngx_http_ai_refuse_body(r, ctx, &e);
-    if (b == NULL) {
+    if (b == NULL || ngx_http_ai_refuse_headers(r, &e) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -72,6 +72,10 @@ ngx_http_ai_page_error(ngx_http_ai_ctx_t *ctx, ai_error_t *e,
     e->retry_ms = -1;
 
     switch (status) {
+
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+        e->retry_ms = 1000;
+        break;
 
     case NGX_HTTP_BAD_GATEWAY:
     case NGX_HTTP_GATEWAY_TIME_OUT:

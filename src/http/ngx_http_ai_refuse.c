@@ -65,10 +65,7 @@ ngx_http_ai_refuse(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 
     b = ngx_http_ai_refuse_body(r, ctx, e);
 
-    if (b == NULL
-        || ngx_http_ai_refuse_wait(r, e) != NGX_OK
-        || ngx_http_ai_refuse_retry(r, e) != NGX_OK)
-    {
+    if (b == NULL || ngx_http_ai_refuse_headers(r, e) != NGX_OK) {
         goto failed;
     }
 
@@ -165,6 +162,17 @@ ngx_http_ai_refuse_count(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 }
 
 
+ngx_int_t
+ngx_http_ai_refuse_headers(ngx_http_request_t *r, ai_error_t *e)
+{
+    if (ngx_http_ai_refuse_wait(r, e) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_ai_refuse_retry(r, e);
+}
+
+
 /* retry-after and retry-after-ms, where waiting helps */
 
 static ngx_int_t
@@ -197,6 +205,7 @@ ngx_http_ai_refuse_wait(ngx_http_request_t *r, ai_error_t *e)
         break;
 
     case AI_ERR_UPSTREAM:
+    case AI_ERR_STATUS:
         if (ms <= 0) {
             return NGX_OK;
         }
