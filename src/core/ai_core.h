@@ -24,6 +24,7 @@
 #define AI_ERROR     -1     /* malformed, impossible */
 #define AI_AGAIN     -2     /* more input is needed */
 #define AI_BUSY      -3     /* refused by a limit */
+#define AI_DONE      -4     /* finished otherwise; see the function */
 #define AI_DECLINED  -5     /* not mine, not found */
 
 

@@ -56,8 +56,8 @@ typedef struct {
     ngx_uint_t                 capacity;    /* 0: unlimited */
     unsigned                   identify:1;
     unsigned                   cap_completion:1;    /* cap_field */
-    unsigned                   loopback:1;  /* base is a loopback address or
-                                               a private one */
+    unsigned                   loopback:1;  /* base is a loopback address */
+    unsigned                   private:1;   /* or a private one */
     ngx_uint_t                 index;       /* in mcf->providers */
     u_char                    *file;        /* where it stands, for [emerg] */
     ngx_uint_t                 line;
@@ -170,6 +170,8 @@ typedef struct {
     ngx_rbtree_t               tenant_tree;
     ngx_rbtree_node_t          sentinel;
 
+    ngx_array_t                locations;   /* of ngx_http_ai_location_t, to
+                                               be checked at the end */
     unsigned                   enabled:1;   /* some location has ai_gateway */
 
     ngx_ai_tally_t            *tally;       /* NULL: nothing is counted */
@@ -187,6 +189,9 @@ typedef struct {
 
 typedef struct {
     ngx_flag_t                 gateway;
+    u_char                    *file;        /* of the ai_gateway that holds */
+    ngx_uint_t                 line;
+    unsigned                   own:1;       /* which stands right here */
 } ngx_http_ai_loc_conf_t;
 
 
@@ -199,7 +204,8 @@ ngx_http_ai_key_t *ngx_http_ai_key_find(ngx_http_ai_main_conf_t *mcf,
 ngx_http_ai_model_t *ngx_http_ai_model_find(ngx_http_ai_main_conf_t *mcf,
     ngx_str_t *name);
 
-/* whether the plan and the key let a model pass; '*' matches any run */
+/* whether the plan and the key let a model pass, by the model's own name
+   (sn.str), never an alias; '*' matches any run */
 ngx_uint_t ngx_http_ai_model_allowed(ngx_http_ai_key_t *key,
     ngx_str_t *model);
 
@@ -211,6 +217,12 @@ char *ngx_http_ai_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_http_ai_create_srv_conf(ngx_conf_t *cf);
 void *ngx_http_ai_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_ai_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
+
+ngx_int_t ngx_http_ai_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_ai_postconfiguration(ngx_conf_t *cf);
+ngx_int_t ngx_http_ai_init_module(ngx_cycle_t *cycle);
+ngx_int_t ngx_http_ai_init_process(ngx_cycle_t *cycle);
+void ngx_http_ai_exit_process(ngx_cycle_t *cycle);
 
 /* resolves the references between blocks; called from postconfiguration */
 ngx_int_t ngx_http_ai_conf_resolve(ngx_conf_t *cf,
