@@ -447,6 +447,7 @@ typedef struct {
     ngx_buf_t                 *buf;
     ai_buf_t                   b;
     off_t                      size;
+    ngx_str_t                  type;        /* application/json */
     unsigned                   failed:1;
 } ngx_http_ai_json_t;
 
@@ -468,6 +469,13 @@ void ngx_http_ai_answer_head(ngx_http_request_t *r, off_t size);
 ngx_int_t ngx_http_ai_models(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
 ngx_int_t ngx_http_ai_usage(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
 ngx_int_t ngx_http_ai_status_handler(ngx_http_request_t *r);
+
+/* "ai_metrics": the directive's setter and the handler it sets */
+char *ngx_http_ai_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_ai_metrics_handler(ngx_http_request_t *r);
+
+/* "key", "model", ... by ai_refusal_t */
+extern const char *const  ngx_http_ai_refusal_names[AI_REFUSED_N];
 
 /* postconfiguration, when all providers are known: mcf->tally */
 ngx_int_t ngx_http_ai_tally_add(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf);

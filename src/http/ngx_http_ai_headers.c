@@ -162,6 +162,9 @@ static ngx_int_t ngx_http_ai_headers_id(ngx_http_request_t *r,
 static ngx_int_t ngx_http_ai_headers_limits(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_uint_t shown, const ngx_str_t (*names)[3],
     ngx_uint_t dates);
+static void ngx_http_ai_headers_look(ngx_http_request_t *r,
+    ngx_http_ai_key_t *key, ngx_http_ai_tightest_t *t, ngx_uint_t shown,
+    ai_now_t *now);
 static void ngx_http_ai_headers_tightest(ngx_http_ai_tightest_t *t,
     ngx_uint_t shown, ai_book_t *book, const ai_owner_id_t *id,
     ngx_array_t *limits, const ai_now_t *now);
@@ -230,59 +233,35 @@ static ngx_int_t
 ngx_http_ai_headers_limits(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ngx_uint_t shown, const ngx_str_t (*names)[3], ngx_uint_t dates)
 {
-    u_char                    *p;
-    ai_buf_t                   b;
-    ai_now_t                   now;
-    ngx_uint_t                 i, found;
-    ngx_ai_zone_t             *zone;
-    ngx_http_ai_key_t         *key;
-    ngx_http_ai_tenant_t      *tenant;
-    ngx_http_ai_tightest_t     t[NGX_HTTP_AI_SHOWN];
-    ngx_http_ai_main_conf_t   *mcf;
+    u_char                  *p;
+    size_t                   size;
+    ai_buf_t                 b;
+    ai_now_t                 now;
+    ngx_uint_t               i;
+    ngx_http_ai_tightest_t   t[NGX_HTTP_AI_SHOWN];
 
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_ai_tenant_module);
+    ngx_memzero(t, sizeof(t));
 
-    key = ctx->key;
-    tenant = key->tenant;
-    zone = mcf->zone;
+    ngx_http_ai_headers_look(r, ctx->key, t, shown, &now);
 
-    if (zone == NULL || zone->book == NULL
-        || (tenant->limits == NULL && key->limits == NULL))
-    {
+    size = 0;
+
+    for (i = 0; i < shown; i++) {
+        if (t[i].limit) {
+            size += NGX_HTTP_AI_VALUES;
+        }
+    }
+
+    if (size == 0) {
         return NGX_OK;
     }
 
-    for (i = 0; i < shown; i++) {
-        t[i].limit = NULL;
-    }
-
-    ngx_ai_now(&now);
-
-    ngx_ai_zone_lock(zone);
-
-    ngx_http_ai_headers_tightest(t, shown, zone->book, &tenant->owner,
-                                 tenant->limits, &now);
-    ngx_http_ai_headers_tightest(t, shown, zone->book, &key->owner,
-                                 key->limits, &now);
-
-    ngx_ai_zone_unlock(zone);
-
-    found = 0;
-
-    for (i = 0; i < shown; i++) {
-        found += (t[i].limit != NULL);
-    }
-
-    if (found == 0) {
-        return NGX_OK;
-    }
-
-    p = ngx_pnalloc(r->pool, found * NGX_HTTP_AI_VALUES);
+    p = ngx_pnalloc(r->pool, size);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    ai_buf_init(&b, p, found * NGX_HTTP_AI_VALUES);
+    ai_buf_init(&b, p, size);
 
     for (i = 0; i < shown; i++) {
         if (ngx_http_ai_headers_limit(r, &t[i], names[i], &b, &now, dates)
@@ -293,6 +272,39 @@ ngx_http_ai_headers_limits(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_ai_headers_look(ngx_http_request_t *r, ngx_http_ai_key_t *key,
+    ngx_http_ai_tightest_t *t, ngx_uint_t shown, ai_now_t *now)
+{
+    ngx_ai_zone_t            *zone;
+    ngx_http_ai_tenant_t     *tenant;
+    ngx_http_ai_main_conf_t  *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_ai_tenant_module);
+
+    zone = mcf->zone;
+    tenant = key->tenant;
+
+    ngx_ai_now(now);
+
+    if (zone == NULL || zone->book == NULL
+        || ((tenant->limits == NULL || tenant->limits->nelts == 0)
+            && key->limits == NULL))
+    {
+        return;
+    }
+
+    ngx_ai_zone_lock(zone);
+
+    ngx_http_ai_headers_tightest(t, shown, zone->book, &tenant->owner,
+                                 tenant->limits, now);
+    ngx_http_ai_headers_tightest(t, shown, zone->book, &key->owner,
+                                 key->limits, now);
+
+    ngx_ai_zone_unlock(zone);
 }
 
 

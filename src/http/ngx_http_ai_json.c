@@ -12,7 +12,10 @@
 
 
 static ngx_int_t ngx_http_ai_answer(ngx_http_request_t *r, ngx_uint_t status,
-    off_t size, ngx_chain_t *out);
+    ngx_str_t *type, off_t size, ngx_chain_t *out);
+
+
+static ngx_str_t  ngx_http_ai_json_type = ngx_string("application/json");
 
 
 void
@@ -21,6 +24,7 @@ ngx_http_ai_json_init(ngx_http_ai_json_t *js, ngx_http_request_t *r)
     ngx_memzero(js, sizeof(ngx_http_ai_json_t));
 
     js->request = r;
+    js->type = ngx_http_ai_json_type;
     js->last = &js->out;
     js->b.full = 1;
 }
@@ -98,7 +102,8 @@ ngx_http_ai_json_send(ngx_http_ai_json_t *js, ngx_uint_t status)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_ai_answer(js->request, status, js->size, js->out);
+    return ngx_http_ai_answer(js->request, status, &js->type, js->size,
+                              js->out);
 }
 
 
@@ -111,7 +116,8 @@ ngx_http_ai_send_json(ngx_http_request_t *r, ngx_uint_t status, ngx_buf_t *b)
     out.buf = b;
     out.next = NULL;
 
-    rc = ngx_http_ai_answer(r, status, b->last - b->pos, &out);
+    rc = ngx_http_ai_answer(r, status, &ngx_http_ai_json_type,
+                            b->last - b->pos, &out);
 
     ngx_http_finalize_request(r, rc);
 
@@ -137,7 +143,7 @@ ngx_http_ai_answer_head(ngx_http_request_t *r, off_t size)
 
     r->disable_not_modified = 1;
 
-    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type = ngx_http_ai_json_type;
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
     r->headers_out.content_length_n = size;
@@ -145,8 +151,8 @@ ngx_http_ai_answer_head(ngx_http_request_t *r, off_t size)
 
 
 static ngx_int_t
-ngx_http_ai_answer(ngx_http_request_t *r, ngx_uint_t status, off_t size,
-    ngx_chain_t *out)
+ngx_http_ai_answer(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *type,
+    off_t size, ngx_chain_t *out)
 {
     ngx_int_t           rc;
     ngx_chain_t        *cl;
@@ -171,6 +177,9 @@ ngx_http_ai_answer(ngx_http_request_t *r, ngx_uint_t status, off_t size,
 
     ngx_http_ai_answer_head(r, size);
     ngx_http_clear_location(r);
+
+    r->headers_out.content_type = *type;
+    r->headers_out.content_type_len = type->len;
 
     /* left behind by a provider's 401 */
 

@@ -33,6 +33,8 @@ typedef struct {
 
 static ngx_int_t ngx_http_ai_models_collect(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_list_t *list);
+static ngx_int_t ngx_http_ai_models_add(ngx_array_t *found,
+    ngx_http_ai_key_t *key, ngx_str_t *name, ngx_http_ai_model_t *model);
 static int ngx_libc_cdecl ngx_http_ai_models_cmp(const void *one,
     const void *two);
 static void ngx_http_ai_models_page(ngx_http_request_t *r,
@@ -84,7 +86,6 @@ ngx_http_ai_models_collect(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ngx_rbtree_node_t        *node;
     ngx_http_ai_alias_t      *alias;
     ngx_http_ai_model_t     **model;
-    ngx_http_ai_listed_t     *m;
     ngx_http_ai_main_conf_t  *mcf;
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_ai_tenant_module);
@@ -98,41 +99,29 @@ ngx_http_ai_models_collect(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     model = mcf->models.elts;
 
     for (i = 0; i < mcf->models.nelts; i++) {
-
-        if (!ngx_http_ai_model_allowed(ctx->key, &model[i]->sn.str)) {
-            continue;
-        }
-
-        m = ngx_array_push(&found);
-        if (m == NULL) {
+        if (ngx_http_ai_models_add(&found, ctx->key, &model[i]->sn.str,
+                                   model[i])
+            != NGX_OK)
+        {
             return NGX_ERROR;
         }
-
-        m->name = &model[i]->sn.str;
-        m->model = model[i];
     }
 
     tree = &mcf->alias_tree;
+    node = NULL;
 
     if (tree->root != tree->sentinel) {
+        node = ngx_rbtree_min(tree->root, tree->sentinel);
+    }
 
-        for (node = ngx_rbtree_min(tree->root, tree->sentinel);
-             node;
-             node = ngx_rbtree_next(tree, node))
+    for ( /* void */ ; node; node = ngx_rbtree_next(tree, node)) {
+        alias = (ngx_http_ai_alias_t *) node;
+
+        if (ngx_http_ai_models_add(&found, ctx->key, &alias->sn.str,
+                                   alias->model)
+            != NGX_OK)
         {
-            alias = (ngx_http_ai_alias_t *) node;
-
-            if (!ngx_http_ai_model_allowed(ctx->key, &alias->model->sn.str)) {
-                continue;
-            }
-
-            m = ngx_array_push(&found);
-            if (m == NULL) {
-                return NGX_ERROR;
-            }
-
-            m->name = &alias->sn.str;
-            m->model = alias->model;
+            return NGX_ERROR;
         }
     }
 
@@ -142,6 +131,30 @@ ngx_http_ai_models_collect(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     list->listed = found.elts;
     list->n = found.nelts;
     list->more = 0;
+
+    return NGX_OK;
+}
+
+
+/* an alias is judged by the model that it names */
+
+static ngx_int_t
+ngx_http_ai_models_add(ngx_array_t *found, ngx_http_ai_key_t *key,
+    ngx_str_t *name, ngx_http_ai_model_t *model)
+{
+    ngx_http_ai_listed_t  *m;
+
+    if (!ngx_http_ai_model_allowed(key, &model->sn.str)) {
+        return NGX_OK;
+    }
+
+    m = ngx_array_push(found);
+    if (m == NULL) {
+        return NGX_ERROR;
+    }
+
+    m->name = name;
+    m->model = model;
 
     return NGX_OK;
 }

@@ -51,7 +51,7 @@ static void ngx_http_ai_status_tenant(ngx_http_ai_json_t *js,
     ngx_http_ai_seen_t *seen);
 
 
-static const char *const  ngx_http_ai_refusal_names[AI_REFUSED_N] = {
+const char *const  ngx_http_ai_refusal_names[AI_REFUSED_N] = {
     "key",
     "model",
     "rate",
