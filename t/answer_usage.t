@@ -115,4 +115,3 @@ is($t->get('/v1/usage', key => undef)->status, 401, 'no key, no figures');
 is($t->post('/v1/usage', '{}')->status, 405, 'GET only');
 
 $t->done;
-done_testing();

@@ -95,4 +95,3 @@ unlike($t->get('/ai/status', key => undef)->body, qr/canary|sk_ai_|sha256/,
 
 $t->allow(qr/exited on signal 9/);
 $t->done;
-done_testing();
