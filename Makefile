@@ -116,10 +116,10 @@ $(BUILD)/asan/$(SO): $(MODULE_SRC) tools/build
 valgrind: $(MODULE)  ## some of t/*.t under valgrind
 	AI_VALGRIND=1 AI_TIMEOUT_FACTOR=10 prove $(VALGRIND_TESTS)
 
-bench: build $(BUILD)/standin  ## side by side with bare nginx
+bench: build $(BUILD)/standin $(BUILD)/streams  ## side by side with bare nginx
 	@t/bench/run $(ROWS)
 
-$(BUILD)/standin: t/bench/standin.c
+$(BUILD)/standin $(BUILD)/streams: $(BUILD)/%: t/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -o $@ $<
 

@@ -72,6 +72,9 @@ void ai_buf_uint_pad(ai_buf_t *b, uint64_t n, unsigned width);
  */
 void ai_buf_json(ai_buf_t *b, const ai_char *data, size_t len);
 
+/* the length of the UTF-8 sequence at p < end, or 0: there is no valid one */
+size_t ai_utf8_len(const ai_char *p, const ai_char *end);
+
 /* nano-dollars as a decimal with nine places: 1500000000 is "1.500000000" */
 void ai_buf_nanos(ai_buf_t *b, int64_t nanos);
 

@@ -211,7 +211,6 @@ ai_meter_data(ai_meter_t *m, const ai_char *p, size_t len)
             m->skip = 0;
             m->json_done = 0;
             m->bad = 0;
-            memset(&m->text, 0, sizeof(ai_text_t));
             ai_json_init(&m->json, 1);
 
         } else {
@@ -265,6 +264,13 @@ ai_meter_json(ai_meter_t *m, const ai_char *p, const ai_char *end)
 
         default:
             m->bad = 1;
+
+            /* a string that proves to be none does not count in part */
+
+            if (m->ev.counting) {
+                m->ev.count[m->ev.counting - 1] = m->ev.before;
+            }
+
             return;
         }
     }

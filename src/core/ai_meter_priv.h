@@ -52,6 +52,8 @@
     /* the open event, or element, or body: void if it proves to be none */
     struct {
         ai_text_sum_t  count[6];        /* ai_count_t */
+        ai_text_sum_t  before;          /* the string that is being counted */
+        uint8_t      counting;          /* its ai_count_t + 1 */
         uint8_t      type;              /* ai_event_t */
         uint8_t      rank;              /* of the usage object taken */
         uint8_t      choices;           /* 1: an empty array, 2: more */

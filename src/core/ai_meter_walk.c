@@ -15,7 +15,7 @@ static void ai_meter_leave(ai_meter_t *m);
 static void ai_meter_key(ai_meter_t *m, const ai_json_token_t *tok);
 static void ai_meter_scalar(ai_meter_t *m, const ai_json_token_t *tok);
 static void ai_meter_count(ai_meter_t *m, const ai_json_token_t *tok,
-    ai_text_sum_t *sum);
+    unsigned count);
 static void ai_meter_collect(ai_meter_t *m, const ai_json_token_t *tok);
 static const ai_field_t *ai_meter_field(const ai_meter_t *m);
 static const ai_field_t *ai_meter_lookup(const ai_node_t *node,
@@ -178,7 +178,7 @@ ai_meter_scalar(ai_meter_t *m, const ai_json_token_t *tok)
     case AI_JSON_STRING:
 
         if (field->op == AI_OP_COUNT) {
-            ai_meter_count(m, tok, &m->ev.count[field->arg]);
+            ai_meter_count(m, tok, field->arg);
             return;
         }
 
@@ -240,23 +240,29 @@ ai_meter_scalar(ai_meter_t *m, const ai_json_token_t *tok)
 /* text that nobody keeps: without escapes its length is known at once */
 
 static void
-ai_meter_count(ai_meter_t *m, const ai_json_token_t *tok, ai_text_sum_t *sum)
+ai_meter_count(ai_meter_t *m, const ai_json_token_t *tok, unsigned count)
 {
-    if (!tok->escaped) {
-        sum->bytes += tok->len;
-        sum->points += ai_text_points(tok->data, tok->len);
-        return;
-    }
+    ai_text_sum_t  *sum;
+
+    sum = &m->ev.count[count];
 
     if (tok->first) {
         memset(&m->text, 0, sizeof(ai_text_t));
+        m->ev.before = *sum;
+        m->ev.counting = (uint8_t) (count + 1);
     }
 
-    ai_text_add(&m->text, tok->data, tok->len, sum, NULL);
+    if (tok->escaped) {
+        ai_text_add(&m->text, tok->data, tok->len, sum, NULL);
+
+    } else {
+        sum->bytes += tok->len;
+        sum->points += ai_text_points(tok->data, tok->len);
+    }
 
     if (tok->last) {
         ai_text_end(&m->text, sum, NULL);
-        memset(&m->text, 0, sizeof(ai_text_t));
+        m->ev.counting = 0;
     }
 }
 
@@ -281,7 +287,6 @@ ai_meter_collect(ai_meter_t *m, const ai_json_token_t *tok)
 
     if (tok->last) {
         ai_text_end(&m->text, NULL, &b);
-        memset(&m->text, 0, sizeof(ai_text_t));
     }
 
     m->scratch_len = (uint8_t) (b.pos - m->scratch);

@@ -218,12 +218,6 @@ void *ngx_http_ai_create_srv_conf(ngx_conf_t *cf);
 void *ngx_http_ai_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_ai_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 
-ngx_int_t ngx_http_ai_add_variables(ngx_conf_t *cf);
-ngx_int_t ngx_http_ai_postconfiguration(ngx_conf_t *cf);
-ngx_int_t ngx_http_ai_init_module(ngx_cycle_t *cycle);
-ngx_int_t ngx_http_ai_init_process(ngx_cycle_t *cycle);
-void ngx_http_ai_exit_process(ngx_cycle_t *cycle);
-
 /* resolves the references between blocks; called from postconfiguration */
 ngx_int_t ngx_http_ai_conf_resolve(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *mcf);

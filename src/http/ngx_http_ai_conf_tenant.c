@@ -29,6 +29,7 @@ static char *ngx_http_ai_tenant_labels(ngx_conf_t *cf,
 static char *ngx_http_ai_tenant_keys(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 static char *ngx_http_ai_tenant_key_limits(ngx_conf_t *cf,
     ngx_http_ai_block_t *b, ngx_http_ai_key_t **keys, ngx_uint_t n);
+static void *ngx_http_ai_tenant_push(ngx_pool_t *pool, ngx_array_t *a);
 static ngx_array_t *ngx_http_ai_tenant_array(ngx_pool_t *pool,
     ngx_array_t **a, size_t size);
 static int ngx_libc_cdecl ngx_http_ai_tenant_key_cmp(const void *one,
@@ -86,7 +87,7 @@ ngx_http_ai_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     t = ngx_pcalloc(cf->pool, sizeof(ngx_http_ai_tenant_t));
-    slot = ngx_array_push(&mcf->tenants);
+    slot = ngx_http_ai_tenant_push(cf->pool, &mcf->tenants);
 
     if (t == NULL || slot == NULL) {
         return NGX_CONF_ERROR;
@@ -146,7 +147,7 @@ ngx_http_ai_tenant_key(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 
     value = cf->args->elts;
 
-    key = ngx_array_push(&b->mcf->keys);
+    key = ngx_http_ai_tenant_push(cf->pool, &b->mcf->keys);
     if (key == NULL) {
         return NGX_CONF_ERROR;
     }
@@ -521,6 +522,24 @@ ngx_http_ai_tenant_key_limits(ngx_conf_t *cf, ngx_http_ai_block_t *b,
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* an array that grows to megabytes does not leave its smaller selves behind */
+
+static void *
+ngx_http_ai_tenant_push(ngx_pool_t *pool, ngx_array_t *a)
+{
+    void  *new, *old;
+
+    old = a->elts;
+    new = ngx_array_push(a);
+
+    if (a->elts != old) {
+        (void) ngx_pfree(pool, old);
+    }
+
+    return new;
 }
 
 
