@@ -102,7 +102,7 @@ is($r->header('retry-after'), 1, 'limit_req: retry');
 $e = page($t->post('/v1/embeddings', { input => 'x' x 5000 }), 413,
     'large body');
 
-is($e->{error}{code}, 'request_too_large', 'large body: code');
+is($e->{error}{type}, 'invalid_request_error', 'large body: type');
 
 $e = page($t->post('/v1/messages/count_tokens', { model => 'x' x 5000 },
     auth => 'x-api-key'), 413, 'large body of Anthropic');
