@@ -26,7 +26,14 @@ EOC
     server => <<'EOC',
         listen  127.0.0.1:%%PORT_8082%% http2;
 
-        location ~ ^/v1/(embeddings|messages/count_tokens)$ {
+        location = /v1/embeddings {
+            ai_gateway               on;
+            proxy_pass               $ai_pass;
+            client_max_body_size     4k;
+            client_body_buffer_size  4k;
+        }
+
+        location = /v1/messages/count_tokens {
             ai_gateway               on;
             proxy_pass               $ai_pass;
             client_max_body_size     4k;
