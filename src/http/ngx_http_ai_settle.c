@@ -21,7 +21,8 @@ static ai_slot_state_t ngx_http_ai_end_state(ngx_http_ai_ctx_t *ctx,
     ai_reason_t *reason);
 static void ngx_http_ai_slot_finish(ngx_http_ai_ctx_t *ctx);
 static void ngx_http_ai_tally(ngx_http_ai_ctx_t *ctx, ai_reason_t reason);
-static void ngx_http_ai_slot_subs(ai_slot_t *s, ai_usage_t *u);
+static void ngx_http_ai_slot_subs(ai_slot_t *s, ai_usage_t *u,
+    ai_str_t *served);
 static void ngx_http_ai_learn(ngx_http_ai_ctx_t *ctx, ai_usage_t *u);
 
 
@@ -156,15 +157,17 @@ ngx_http_ai_measure(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
                                       - u->classes[AI_CLASS_OUTPUT_IMAGE];
     }
 
+    /* what is known without the provider counts where somebody priced it */
+
     if (units[AI_UNIT_REQUESTS] >= 0) {
         u->units[AI_UNIT_REQUESTS] = AI_UNIT_ONE;
     }
 
-    if (ctx->characters && u->units[AI_UNIT_CHARACTERS] == 0) {
+    if (units[AI_UNIT_CHARACTERS] >= 0 && ctx->characters) {
         u->units[AI_UNIT_CHARACTERS] = ctx->characters * AI_UNIT_ONE;
     }
 
-    if (ctx->images && u->units[AI_UNIT_IMAGES] == 0) {
+    if (units[AI_UNIT_IMAGES] >= 0 && ctx->images) {
         u->units[AI_UNIT_IMAGES] = (uint64_t) ctx->images * AI_UNIT_ONE;
     }
 }
@@ -559,6 +562,7 @@ ngx_http_ai_slot_finish(ngx_http_ai_ctx_t *ctx)
     }
 
     ai_slot_string(s, AI_SLOT_SERVED, &v);
+    ngx_http_ai_slot_subs(s, ctx->usage, &v);
 
     if (ctx->meter && ctx->meter->finish_len) {
         v.data = ctx->meter->finish;
@@ -578,8 +582,6 @@ ngx_http_ai_slot_finish(ngx_http_ai_ctx_t *ctx)
         s->nattempts = 1;
         ctx->nattempts = 1;
     }
-
-    ngx_http_ai_slot_subs(s, ctx->usage);
 
     if (ctx->sent) {
         ngx_http_ai_tally(ctx, reason);
@@ -608,8 +610,9 @@ ngx_http_ai_tally(ngx_http_ai_ctx_t *ctx, ai_reason_t reason)
 
 
 static void
-ngx_http_ai_slot_subs(ai_slot_t *s, ai_usage_t *u)
+ngx_http_ai_slot_subs(ai_slot_t *s, ai_usage_t *u, ai_str_t *served)
 {
+    ai_str_t        model;
     ngx_uint_t      i, n;
     ai_slot_sub_t  *to;
 
@@ -617,8 +620,16 @@ ngx_http_ai_slot_subs(ai_slot_t *s, ai_usage_t *u)
         to = &s->subs[i];
 
         to->kind = u->sub[i].kind;
-        to->model_len = ngx_min(u->sub[i].model_len, sizeof(to->model));
-        ngx_memcpy(to->model, u->sub[i].model, to->model_len);
+
+        model = *served;
+
+        if (u->sub[i].model_len) {
+            model.data = u->sub[i].model;
+            model.len = u->sub[i].model_len;
+        }
+
+        to->model_len = ngx_min(model.len, sizeof(to->model));
+        ngx_memcpy(to->model, model.data, to->model_len);
 
         for (n = 0; n < AI_CLASS_N; n++) {
             to->classes[n] = (uint32_t) ngx_min(u->sub[i].classes[n],
