@@ -232,7 +232,8 @@ test_chat_stream(void **state)
                "\"code\":400") DONE,
           { "failed=1", "error=Bad", "complete=0" } },
 
-        { "error null, type and code of other things",
+        { "error null or empty, type and code of other things",
+          DATA("\"error\":\"\"")
           DATA("\"error\":null,\"type\":\"x\",\"code\":\"y\"") DONE,
           { "failed=0", "error=", "complete=1" } },
 
@@ -263,7 +264,8 @@ test_chat_stream(void **state)
           { "bytes=2", "chars=2" } },
 
         { "the same text in text and in delta",
-          DATA("\"choices\":[{\"text\":\"ab\",\"delta\":{\"content\":\"ab\"}}]"),
+          DATA("\"choices\":[{\"text\":\"ab\",\"delta\":{\"content\":"
+               "\"ab\"}}]"),
           { "bytes=2", "chars=2" } },
 
         { "surrogates: a pair, halves, other escapes",
