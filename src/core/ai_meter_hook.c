@@ -55,7 +55,6 @@ ai_meter_begin(ai_meter_t *m, const ai_node_t *node)
 
     case AI_HOOK_PART:
         m->ev.thought = 0;
-        memset(&m->ev.count[AI_COUNT_PART], 0, sizeof(ai_text_sum_t));
         break;
 
     case AI_HOOK_ERROR:
@@ -122,8 +121,6 @@ ai_meter_begin_details(ai_meter_t *m, unsigned detail)
 void
 ai_meter_finish(ai_meter_t *m, const ai_node_t *node)
 {
-    ai_text_sum_t  *part, *sum;
-
     switch (node->hook) {
 
     case AI_HOOK_USAGE:
@@ -140,11 +137,7 @@ ai_meter_finish(ai_meter_t *m, const ai_node_t *node)
         break;
 
     case AI_HOOK_PART:
-        part = &m->ev.count[AI_COUNT_PART];
-        sum = &m->ev.count[m->ev.thought ? AI_COUNT_HIDDEN : AI_COUNT_TEXT];
-
-        sum->bytes += part->bytes;
-        sum->points += part->points;
+        ai_meter_part_end(m);
         break;
 
     case AI_HOOK_DETAIL:

@@ -84,6 +84,10 @@ ai_meter_value(ai_meter_t *m, const ai_field_t *field, const ai_char *p,
 
         break;
 
+    case AI_OP_PART_TYPE:
+        m->ev.thought = (len == 14 && memcmp(p, "reasoning_text", 14) == 0);
+        break;
+
     case AI_OP_ERROR:
         m->ev.failed |= (len != 0);
         ai_meter_error(m, 3, p, len);

@@ -39,6 +39,9 @@ void ai_meter_finish(ai_meter_t *m, const ai_node_t *node);
 void ai_meter_sub_kind(ai_meter_t *m, const ai_char *p, size_t len);
 void ai_meter_sub_end(ai_meter_t *m, const ai_node_t *node);
 
+/* the text of the open part is visible, or not */
+void ai_meter_part_end(ai_meter_t *m);
+
 /* an element of the top array is closed */
 void ai_meter_element(ai_meter_t *m);
 

@@ -464,6 +464,13 @@ test_responses(void **state)
           "\"output_tokens\":7}}}",
           { "sub(image_generation gpt-image-9 output_image:7)" } },
 
+        { "reasoning among the output, tool arguments, cut in a part",
+          "{\"output\":[{\"type\":\"reasoning\",\"content\":[{\"type\":"
+          "\"reasoning_text\",\"text\":\"hmm\"}]},{\"arguments\":\"{}\"},"
+          "{\"content\":[{\"text\":\"ab\",\"type\":\"output_text\"},"
+          "{\"type\":\"output_text\",\"text\":\"c",
+          { "bytes=5", "chars=3", "hidden=3", CUT } },
+
         { "an image tool that was not used",
           "{\"tools\":[{\"type\":\"image_generation\"}],\"tool_usage\":{"
           "\"image_gen\":{\"input_tokens\":0},\"web_search\":{"
@@ -555,6 +562,18 @@ test_messages(void **state)
           TYPED("error", ",\"error\":{\"type\":\"overloaded_error\"}"),
           { "failed=1", "error=overloaded_error", "source=partial",
             "complete=0" } },
+
+        { "a stop behind an error is no success",
+          START("\"input_tokens\":9")
+          TYPED("error", ",\"error\":{\"type\":\"api_error\"}")
+          DELTA("\"output_tokens\":7") STOP,
+          { "failed=1", "complete=0", "out=7" } },
+
+        { "iterations twice in one object",
+          DELTA("\"output_tokens\":3,\"iterations\":["
+                PASS("compaction", "1", "2", "") "],\"iterations\":["
+                PASS("compaction", "3", "4", "") "]"),
+          { "sub(compaction  input:3 output:4)" } },
 
         { "tool input, thinking, a block that starts with text",
           TYPED("content_block_start",
