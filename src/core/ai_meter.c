@@ -249,14 +249,26 @@ ai_meter_data(ai_meter_t *m, const ai_char *p, size_t len)
 static void
 ai_meter_json(ai_meter_t *m, const ai_char *p, const ai_char *end)
 {
+    int              rc;
     ai_json_token_t  tok;
 
     while (!m->json_done) {
 
-        switch (ai_json_next(&m->json, &p, end, &tok)) {
+        rc = m->skip ? ai_json_skip(&m->json, &p, end, m->skip_depth)
+                     : ai_json_next(&m->json, &p, end, &tok);
+
+        switch (rc) {
 
         case AI_OK:
-            ai_meter_token(m, &tok);
+
+            if (m->skip) {
+                m->skip = 0;
+                m->json_done = (m->level == 0);
+
+            } else {
+                ai_meter_token(m, &tok);
+            }
+
             break;
 
         case AI_AGAIN:

@@ -95,7 +95,8 @@ int ai_meter_feed(ai_meter_t *m, const ai_char **pos, const ai_char *end,
 
 /*
  * The body has ended ("whole": its own framing says that nothing is missing).
- * A pending SSE event whose JSON is complete still counts.
+ * A pending SSE event whose JSON is complete still counts, and so does the text
+ * of a JSON body that was cut: call it however an answer ends.
  */
 void ai_meter_end(ai_meter_t *m, unsigned whole);
 

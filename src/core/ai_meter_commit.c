@@ -48,11 +48,30 @@ ai_meter_commit(ai_meter_t *m)
 }
 
 
+void
+ai_meter_part_end(ai_meter_t *m)
+{
+    ai_text_sum_t  *part, *sum;
+
+    part = &m->ev.count[AI_COUNT_PART];
+    sum = &m->ev.count[m->ev.thought ? AI_COUNT_HIDDEN : AI_COUNT_TEXT];
+
+    sum->bytes += part->bytes;
+    sum->points += part->points;
+
+    memset(part, 0, sizeof(ai_text_sum_t));
+}
+
+
 static void
 ai_meter_commit_text(ai_meter_t *m)
 {
     ai_text_sum_t  *count;
     uint64_t        hidden;
+
+    /* a part is still open where a body was cut */
+
+    ai_meter_part_end(m);
 
     count = m->ev.count;
 

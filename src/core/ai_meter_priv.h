@@ -5,7 +5,8 @@
     const struct ai_node_s   *path[10];
     const struct ai_field_s  *field;    /* what the last key was */
     uint8_t          level;             /* nodes in path */
-    uint8_t          skip;              /* depth in a subtree of no interest */
+    uint8_t          skip;              /* in a value of no interest, */
+    uint8_t          skip_depth;        /* until it ends at this depth */
 
     /* the token that is being read, when it comes in pieces */
     ai_text_t        text;

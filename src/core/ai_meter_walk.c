@@ -34,44 +34,21 @@ ai_meter_token(ai_meter_t *m, const ai_json_token_t *tok)
 
     case AI_JSON_OBJECT:
     case AI_JSON_ARRAY:
-
-        if (m->skip) {
-            m->skip++;
-            return;
-        }
-
         ai_meter_enter(m, tok->type == AI_JSON_ARRAY);
         return;
 
     case AI_JSON_OBJECT_END:
     case AI_JSON_ARRAY_END:
-
-        if (m->skip) {
-            m->skip--;
-
-        } else {
-            ai_meter_leave(m);
-        }
-
-        if (m->level == 0 && m->skip == 0) {
-            m->json_done = 1;
-        }
-
+        ai_meter_leave(m);
+        m->json_done = (m->level == 0);
         return;
 
     case AI_JSON_KEY:
-
-        if (!m->skip) {
-            ai_meter_key(m, tok);
-        }
-
+        ai_meter_key(m, tok);
         return;
 
     default:
-
-        if (!m->skip && m->level) {
-            ai_meter_scalar(m, tok);
-        }
+        ai_meter_scalar(m, tok);
     }
 }
 
@@ -110,6 +87,7 @@ ai_meter_enter(ai_meter_t *m, unsigned array)
         || ai_meter_begin(m, node) != AI_OK)
     {
         m->skip = 1;
+        m->skip_depth = (uint8_t) (m->json.depth - 1);
         return;
     }
 
@@ -145,15 +123,22 @@ ai_meter_key(ai_meter_t *m, const ai_json_token_t *tok)
 
     if (tok->first && tok->last && !tok->escaped) {
         m->field = ai_meter_lookup(node, tok->data, tok->len);
-        return;
-    }
 
-    ai_meter_collect(m, tok);
+    } else {
+        ai_meter_collect(m, tok);
 
-    if (tok->last) {
+        if (!tok->last) {
+            return;
+        }
+
         m->field = m->overlong ? NULL
                                : ai_meter_lookup(node, m->scratch,
                                                  m->scratch_len);
+    }
+
+    if (m->field == NULL) {
+        m->skip = 1;
+        m->skip_depth = (uint8_t) m->json.depth;
     }
 }
 
@@ -308,13 +293,15 @@ ai_meter_field(const ai_meter_t *m)
 static const ai_field_t *
 ai_meter_lookup(const ai_node_t *node, const ai_char *key, size_t len)
 {
-    unsigned           i;
-    const ai_field_t  *field;
+    const ai_field_t  *field, *end;
 
-    for (i = 0; i < node->nfields; i++) {
-        field = &node->fields[i];
+    field = node->fields;
 
-        if (field->len == len && memcmp(field->key, key, len) == 0) {
+    for (end = field + node->nfields; field < end; field++) {
+
+        if (field->len == len && field->key[0] == (char) key[0]
+            && memcmp(field->key, key, len) == 0)
+        {
             return field;
         }
     }

@@ -77,7 +77,7 @@ typedef enum {
     AI_COUNT_HIDDEN,            /* reasoning */
     AI_COUNT_HIDDEN_TWIN,       /* perhaps the same under another name */
     AI_COUNT_DELTA,             /* the event's type will tell */
-    AI_COUNT_PART,              /* the part's "thought" will tell */
+    AI_COUNT_PART,              /* the part's "thought" or type will tell */
     AI_COUNT_N
 } ai_count_t;
 
@@ -98,6 +98,7 @@ typedef enum {
     AI_OP_REASON,
     AI_OP_TYPE,                 /* of the event */
     AI_OP_OBJECT,               /* "error": the body is a flat one */
+    AI_OP_PART_TYPE,            /* "reasoning_text" is hidden */
     AI_OP_ERROR,                /* a string: the error itself */
     AI_OP_ERROR_CODE,
     AI_OP_ERROR_TYPE,

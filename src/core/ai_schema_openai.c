@@ -322,11 +322,13 @@ static const ai_node_t  ai_response_event =
     ai_object(ai_response_event_fields, 0, 0);
 
 static const ai_field_t  ai_item_part_fields[] = {
-    ai_field("text", AI_OP_COUNT, AI_COUNT_TEXT),
+    ai_field("text", AI_OP_COUNT, AI_COUNT_PART),
+    ai_field("type", AI_OP_PART_TYPE, 0),
     ai_field("refusal", AI_OP_COUNT, AI_COUNT_TEXT)
 };
 
-static const ai_node_t  ai_item_part = ai_object(ai_item_part_fields, 0, 0);
+static const ai_node_t  ai_item_part =
+    ai_object(ai_item_part_fields, AI_HOOK_PART, 0);
 
 static const ai_field_t  ai_item_part_element = ai_element(&ai_item_part);
 

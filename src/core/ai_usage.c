@@ -135,7 +135,9 @@ ai_usage_source(const ai_meter_t *m)
 
     /* a finish reason is not yet the end of one of Gemini's streams */
 
-    if (m->dialect == AI_DIALECT_GEMINI && (m->ended || m->failed)) {
+    if (m->dialect == AI_DIALECT_GEMINI
+        && (m->ended || m->failed || m->broken))
+    {
         return m->complete ? AI_SOURCE_FINAL : AI_SOURCE_PARTIAL;
     }
 
