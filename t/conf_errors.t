@@ -394,7 +394,40 @@ unlike(test(provider => 'ai_provider p { api openai; base http://10.0.0.1; '
     . 'upstream h; }'), qr/\[warn\]/, 'plain http in a private network');
 unlike(test('-T' => 1), qr/$secret/, 'key not in the dump');
 
+example();
+
 done_testing();
+
+
+# the files of conf.example, with what only a real machine has replaced
+
+sub example {
+    my $from = "$FindBin::Bin/../conf.example";
+
+    for my $name ('nginx.conf', 'ai_proxy.conf', 'ai_log.conf') {
+        open my $f, '<', "$from/$name" or die "$name: $!\n";
+        my $text = do { local $/; <$f> };
+
+        $text =~ s/^(load_module) \S+;/$1 $module;/m;
+        $text =~ s/^(pid\s+)\S+;/$1$dir\/nginx.pid;/m;
+        $text =~ s/\/var\/log\/nginx\/[\w.]+/stderr/;
+        $text =~ s/\/var\/log\/nginx\/[\w.]+/$dir\/log/g;
+        $text =~ s/\/etc\/nginx\/ai\/\w+\.key/$dir\/key/g;
+        $text =~ s/\/etc\/nginx\/ai/$dir/g;
+        $text =~ s/(\bserver\s+)[^\s;{]+(:\d+;)/${1}127.0.0.1$2/g;
+        $text =~ s/(\blisten\s+)[^\s;]+;/${1}unix:$dir\/s;/g;
+        $text =~ s/^http \{/http { client_body_temp_path $dir\/tmp;
+            proxy_temp_path $dir\/tmp; fastcgi_temp_path $dir\/tmp;
+            uwsgi_temp_path $dir\/tmp; scgi_temp_path $dir\/tmp;/m;
+
+        file($name eq 'nginx.conf' ? 'example.conf' : $name, $text);
+    }
+
+    my $out = `$nginx -t -p $dir -e stderr -c $dir/example.conf 2>&1`;
+
+    like($out, qr/test is successful/, 'conf.example') or diag($out);
+    unlike($out, qr/\[warn\]/, 'conf.example without a warning') or diag($out);
+}
 
 
 sub file {
