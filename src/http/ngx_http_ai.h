@@ -22,7 +22,11 @@
 #include "../core/ai_request.h"
 #include "../core/ai_slot.h"
 #include "../event/ngx_ai_ledger.h"
+#include "../event/ngx_ai_tally.h"
 #include "../event/ngx_ai_zone.h"
+
+
+#define NGX_HTTP_AI_VERSION  "0.1.0"
 
 
 extern ngx_module_t  ngx_http_ai_tenant_module;
@@ -170,6 +174,8 @@ typedef struct {
                                                be checked at the end */
     unsigned                   enabled:1;   /* some location has ai_gateway */
 
+    ngx_ai_tally_t            *tally;       /* NULL: nothing is counted */
+
     /* of the worker, set in init_process */
     ngx_ai_ledger_t           *ledger_open;
 } ngx_http_ai_main_conf_t;
@@ -298,6 +304,7 @@ typedef struct {
     unsigned                   last_seen:1; /* the answer came whole */
     unsigned                   replaced:1;  /* nginx's page becomes JSON */
     unsigned                   plain_text:1;    /* no usage will come */
+    unsigned                   headed:1;    /* own headers were added */
 } ngx_http_ai_ctx_t;
 
 
@@ -382,6 +389,14 @@ void ngx_http_ai_end(ngx_http_ai_ctx_t *ctx);
 ngx_int_t ngx_http_ai_refuse(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ai_error_t *e);
 
+/* the parts of it: the body in the route's dialect; retry-after and the like;
+   ctx->status and counters */
+ngx_buf_t *ngx_http_ai_refuse_body(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ai_error_t *e);
+ngx_int_t ngx_http_ai_refuse_headers(ngx_http_request_t *r, ai_error_t *e);
+void ngx_http_ai_refuse_count(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ai_error_t *e);
+
 /* sends a JSON body with a status and finalizes; b is a temporary buffer */
 ngx_int_t ngx_http_ai_send_json(ngx_http_request_t *r, ngx_uint_t status,
     ngx_buf_t *b);
@@ -395,12 +410,84 @@ ngx_int_t ngx_http_ai_header_add(ngx_http_request_t *r, ngx_str_t *name,
 ngx_int_t ngx_http_ai_headers_own(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
 
+/* [locked] as ai_book_limit_view(), also for an owner not in the book: 0 */
+void ngx_http_ai_limit_view(const ai_book_t *book, ai_ref_t owner,
+    const ai_limit_t *l, const ai_now_t *now, ai_limit_view_t *view);
 
-/* endpoints that the gateway answers by itself */
+/* takes the provider's own limits, ids, cookies and traces off its answer,
+   before the gateway's own headers are added */
+void ngx_http_ai_headers_strip(ngx_http_request_t *r);
+
+
+/* ngx_http_ai_page.c: nginx's own error pages as JSON */
+
+/*
+ * For the header filter, when r->err_status is set: turns the head of nginx's
+ * page into that of a JSON error and sets ctx->replaced; makes a context where
+ * there is none yet.
+ */
+ngx_int_t ngx_http_ai_page_header(ngx_http_request_t *r);
+
+/* for the body filter, when ctx->replaced: swallows nginx's bytes and sends
+   the JSON once */
+ngx_int_t ngx_http_ai_page_body(ngx_http_request_t *r, ngx_chain_t *in,
+    ngx_http_output_body_filter_pt next);
+
+
+/*
+ * ngx_http_ai_json.c: a JSON body of any length.  Init, then room before each
+ * piece (an object of a list, say), then send.  Room never returns NULL: after
+ * a failure nothing is written any more, and send says so.
+ */
+
+typedef struct {
+    ngx_http_request_t        *request;
+    ngx_chain_t               *out;
+    ngx_chain_t              **last;
+    ngx_buf_t                 *buf;
+    ai_buf_t                   b;
+    off_t                      size;
+    ngx_str_t                  type;        /* application/json */
+    unsigned                   failed:1;
+} ngx_http_ai_json_t;
+
+void ngx_http_ai_json_init(ngx_http_ai_json_t *js, ngx_http_request_t *r);
+ai_buf_t *ngx_http_ai_json_room(ngx_http_ai_json_t *js, size_t n);
+
+/* sends it; the result is a content handler's, or for finalize_request() */
+ngx_int_t ngx_http_ai_json_send(ngx_http_ai_json_t *js, ngx_uint_t status);
+
+/* sets the head of a JSON answer but for its status */
+void ngx_http_ai_answer_head(ngx_http_request_t *r, off_t size);
+
+
+/*
+ * Endpoints that the gateway answers by itself.  The first two finalize the
+ * request and return NGX_DONE, as ngx_http_ai_refuse() does.
+ */
 
 ngx_int_t ngx_http_ai_models(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
 ngx_int_t ngx_http_ai_usage(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
 ngx_int_t ngx_http_ai_status_handler(ngx_http_request_t *r);
+
+/* "ai_metrics": the directive's setter and the handler it sets */
+char *ngx_http_ai_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_ai_metrics_handler(ngx_http_request_t *r);
+
+/* "key", "model", ... by ai_refusal_t */
+extern const char *const  ngx_http_ai_refusal_names[AI_REFUSED_N];
+
+/* postconfiguration, when all providers are known: mcf->tally */
+ngx_int_t ngx_http_ai_tally_add(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf);
+
+/* an argument of the request, decoded; NGX_DECLINED: not there */
+ngx_int_t ngx_http_ai_arg(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value);
+
+/* appends {"requests":1,"tokens":2,...,"cost_usd":"0.000000003"} of a window;
+   NGX_HTTP_AI_USED_SIZE bytes always suffice */
+#define NGX_HTTP_AI_USED_SIZE  256
+void ngx_http_ai_json_used(ai_buf_t *b, const int64_t used[AI_RES_COUNTED]);
 
 
 #endif /* NGX_HTTP_AI_H */

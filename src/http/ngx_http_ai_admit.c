@@ -170,8 +170,7 @@ ngx_http_ai_step_type(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ad->e.status = NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;
 
     if (ctx->coded) {
-        ngx_str_set((ngx_str_t *) &ad->e.message,
-                    "Compressed request bodies are not supported; "
+        ngx_http_ai_say(ad, "Compressed request bodies are not supported; "
                     "send the body without Content-Encoding.");
         return NGX_DECLINED;
     }
@@ -191,9 +190,8 @@ ngx_http_ai_step_type(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
             return NGX_OK;
         }
 
-        ngx_str_set((ngx_str_t *) &ad->e.message,
-                    "Content-Type must be multipart/form-data with a "
-                    "boundary.");
+        ngx_http_ai_say(ad, "Content-Type must be multipart/form-data with a "
+                            "boundary.");
         return NGX_DECLINED;
     }
 
@@ -223,8 +221,7 @@ ngx_http_ai_step_type(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         }
     }
 
-    ngx_str_set((ngx_str_t *) &ad->e.message,
-                "Content-Type must be application/json in UTF-8.");
+    ngx_http_ai_say(ad, "Content-Type must be application/json in UTF-8.");
 
     return NGX_DECLINED;
 }
@@ -363,8 +360,7 @@ ngx_http_ai_step_model(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     } else {
         ad->e.code = AI_ERR_REQUEST;
         ad->e.param = "model";
-        ngx_str_set((ngx_str_t *) &ad->e.message,
-                    "You must provide a model parameter.");
+        ngx_http_ai_say(ad, "You must provide a model parameter.");
         return NGX_DECLINED;
     }
 

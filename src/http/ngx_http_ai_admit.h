@@ -25,6 +25,13 @@ typedef struct {
     ngx_uint_t                 unbounded;   /* AI_UNBOUNDED_... */
 } ngx_http_ai_admission_t;
 
+#define ngx_http_ai_say(ad, text)                                            \
+    do {                                                                     \
+        (ad)->e.message.data = (u_char *) (text);                            \
+        (ad)->e.message.len = sizeof(text) - 1;                              \
+    } while (0)
+
+
 ngx_int_t ngx_http_ai_step_bound(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
 ngx_int_t ngx_http_ai_step_hold(ngx_http_request_t *r,

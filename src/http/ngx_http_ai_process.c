@@ -30,6 +30,10 @@ ngx_http_ai_postconfiguration(ngx_conf_t *cf)
         return NGX_OK;
     }
 
+    if (ngx_http_ai_tally_add(cf, mcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     if (ngx_http_ai_handler_add(cf, NGX_HTTP_POST_READ_PHASE,
                                 ngx_http_ai_mask_handler)
         != NGX_OK
@@ -177,6 +181,11 @@ ngx_http_ai_ledger_get(ngx_http_ai_main_conf_t *mcf)
         tried = ngx_time();
         mcf->ledger_open = ngx_ai_ledger_open((ngx_cycle_t *) ngx_cycle,
                                               &mcf->ledger, mcf->zone);
+
+        if (mcf->ledger_open) {
+            ngx_ai_tally_worker(mcf->tally,
+                                ngx_ai_ledger_worker(mcf->ledger_open));
+        }
     }
 
     return mcf->ledger_open;

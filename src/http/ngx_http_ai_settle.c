@@ -20,6 +20,7 @@ static void ngx_http_ai_run_fill(ai_run_t *run, ai_usage_t *u, int64_t cost);
 static ai_slot_state_t ngx_http_ai_end_state(ngx_http_ai_ctx_t *ctx,
     ai_reason_t *reason);
 static void ngx_http_ai_slot_finish(ngx_http_ai_ctx_t *ctx);
+static void ngx_http_ai_tally(ngx_http_ai_ctx_t *ctx, ai_reason_t reason);
 static void ngx_http_ai_slot_subs(ai_slot_t *s, ai_usage_t *u);
 static void ngx_http_ai_learn(ngx_http_ai_ctx_t *ctx, ai_usage_t *u);
 
@@ -580,7 +581,29 @@ ngx_http_ai_slot_finish(ngx_http_ai_ctx_t *ctx)
 
     ngx_http_ai_slot_subs(s, ctx->usage);
 
+    if (ctx->sent) {
+        ngx_http_ai_tally(ctx, reason);
+    }
+
     ai_slot_end(s, state);
+}
+
+
+static void
+ngx_http_ai_tally(ngx_http_ai_ctx_t *ctx, ai_reason_t reason)
+{
+    ngx_uint_t                provider;
+    ngx_http_ai_main_conf_t  *mcf;
+
+    mcf = ngx_http_ai_mcf(ctx);
+    provider = ctx->target->provider->index;
+
+    ngx_ai_tally_done(mcf->tally, provider,
+                      ngx_ai_ledger_worker(mcf->ledger_open), reason,
+                      ctx->answered ? ctx->request->headers_out.status : 0);
+
+    ngx_ai_tally_used(mcf->tally, provider, ctx->usage->input_tokens,
+                      ctx->usage->output_tokens, ctx->cost_nanos);
 }
 
 

@@ -67,11 +67,12 @@ ngx_http_ai_upstream_init(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_ai_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
 {
-    ngx_http_ai_ctx_t       *ctx;
-    ngx_http_upstream_t     *u;
-    ngx_http_ai_target_t    *target;
-    ngx_http_ai_loc_conf_t  *alcf;
-    ngx_http_ai_srv_conf_t  *ascf;
+    ngx_http_ai_ctx_t        *ctx;
+    ngx_http_upstream_t      *u;
+    ngx_http_ai_target_t     *target;
+    ngx_http_ai_loc_conf_t   *alcf;
+    ngx_http_ai_srv_conf_t   *ascf;
+    ngx_http_ai_main_conf_t  *mcf;
 
     ascf = ngx_http_conf_upstream_srv_conf(us, ngx_http_ai_tenant_module);
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_tenant_module);
@@ -124,6 +125,11 @@ ngx_http_ai_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
 
     ctx->sent = 1;
     ai_slot_started(ctx->slot);
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_ai_tenant_module);
+
+    ngx_ai_tally_sent(mcf->tally, target->provider->index,
+                      ngx_ai_ledger_worker(mcf->ledger_open));
 
     return NGX_OK;
 }
