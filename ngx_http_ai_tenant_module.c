@@ -79,7 +79,7 @@ static ngx_command_t  ngx_http_ai_commands[] = {
       0,
       NULL },
 
-      ngx_null_command
+    ngx_null_command
 };
 
 

@@ -7,9 +7,6 @@
 #include "ai_amount.h"
 
 
-#define AI_AMOUNT_DOLLAR  1000000000
-
-
 int
 ai_amount_resource(const ai_char *name, size_t len)
 {
@@ -33,21 +30,32 @@ static int
 ai_amount_number(ai_resource_t resource, const ai_char *data, size_t len,
     int64_t *n)
 {
-    /* what is counted in pieces has no fraction, not even ".0" */
+    size_t   i;
+    int64_t  sum;
 
-    if (resource != AI_RES_COST && memchr(data, '.', len)) {
-        return AI_ERROR;
+    if (resource == AI_RES_COST) {
+        return (ai_decimal_parse(data, len, n) == AI_OK && *n <= AI_LIMIT_MAX)
+               ? AI_OK : AI_ERROR;
     }
 
-    if (ai_decimal_parse(data, len, n) != AI_OK) {
-        return AI_ERROR;
+    sum = 0;
+
+    for (i = 0; i < len; i++) {
+
+        if (data[i] < '0' || data[i] > '9') {
+            return AI_ERROR;
+        }
+
+        sum = sum * 10 + (data[i] - '0');
+
+        if (sum > AI_LIMIT_MAX) {
+            return AI_ERROR;
+        }
     }
 
-    if (resource != AI_RES_COST) {
-        *n /= AI_AMOUNT_DOLLAR;
-    }
+    *n = sum;
 
-    return (*n > AI_LIMIT_MAX) ? AI_ERROR : AI_OK;
+    return len ? AI_OK : AI_ERROR;
 }
 
 

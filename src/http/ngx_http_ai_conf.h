@@ -104,6 +104,15 @@ char *ngx_http_ai_conf_patterns(ngx_conf_t *cf, ngx_array_t *models,
     ngx_str_t *value, ngx_uint_t n);
 
 
+/* makes an array on first use; NULL: no memory */
+ngx_array_t *ngx_http_ai_conf_array(ngx_pool_t *pool, ngx_array_t **a,
+    size_t size);
+
+/* as ngx_array_push(), for arrays that grow to megabytes: it does not leave
+   their smaller selves behind in the pool */
+void *ngx_http_ai_conf_push(ngx_pool_t *pool, ngx_array_t *a);
+
+
 /* ---- limit resource amount[/period] [burst=] [per=key | key=NAME] ---- */
 
 typedef struct {
@@ -143,6 +152,20 @@ void ngx_http_ai_secret_line(ai_dialect_t api, ngx_str_t *key,
     ngx_str_t *line);
 
 
+/* ---- words that have a file of their own ---- */
+
+/* of ai_model; b->data is an array of ai_price_line_t */
+char *ngx_http_ai_model_price(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+char *ngx_http_ai_model_unit(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+
+/* checks that every request meets a price; takes the lines over */
+char *ngx_http_ai_model_prices(ngx_conf_t *cf, ngx_http_ai_model_t *m,
+    ngx_array_t *prices);
+
+/* of ai_tenant */
+char *ngx_http_ai_tenant_key(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+
+
 /* ---- locations with ai_gateway on ---- */
 
 typedef struct {
@@ -160,6 +183,13 @@ char *ngx_http_ai_conf_location(ngx_conf_t *cf,
 ngx_int_t ngx_http_ai_conf_locations(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *mcf);
 
+
+/*
+ * Takes a provider's URL apart: scheme, host, base, loopback and private are
+ * set, *name is the host without its port.  Returns what is wrong, or NULL.
+ */
+char *ngx_http_ai_conf_base(ngx_http_ai_provider_t *p, ngx_str_t *url,
+    ngx_str_t *name);
 
 ngx_http_ai_provider_t *ngx_http_ai_provider_find(
     ngx_http_ai_main_conf_t *mcf, ngx_str_t *name);

@@ -363,3 +363,30 @@ ngx_http_ai_tree_add(ngx_rbtree_t *tree, ngx_str_node_t *sn, ngx_str_t *name)
 
     return NGX_OK;
 }
+
+
+void *
+ngx_http_ai_conf_push(ngx_pool_t *pool, ngx_array_t *a)
+{
+    void  *new, *old;
+
+    old = a->elts;
+    new = ngx_array_push(a);
+
+    if (a->elts != old) {
+        (void) ngx_pfree(pool, old);
+    }
+
+    return new;
+}
+
+
+ngx_array_t *
+ngx_http_ai_conf_array(ngx_pool_t *pool, ngx_array_t **a, size_t size)
+{
+    if (*a == NULL) {
+        *a = ngx_array_create(pool, 1, size);
+    }
+
+    return *a;
+}

@@ -216,14 +216,11 @@ ngx_http_ai_resolve_patterns(ngx_http_ai_main_conf_t *mcf,
 static ngx_int_t
 ngx_http_ai_resolve_tenants(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
 {
-    ai_str_t                name, none;
+    ai_str_t                name;
     ngx_uint_t              i;
     ngx_http_ai_tenant_t   *t, **tenants;
 
     tenants = mcf->tenants.elts;
-
-    none.len = 0;
-    none.data = NULL;
 
     for (i = 0; i < mcf->tenants.nelts; i++) {
         t = tenants[i];
@@ -254,7 +251,7 @@ ngx_http_ai_resolve_tenants(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
         name.len = t->sn.str.len;
         name.data = t->sn.str.data;
 
-        ai_owner_id(&t->owner, &name, &none);
+        ai_owner_id(&t->owner, &name, NULL);
     }
 
     return NGX_OK;

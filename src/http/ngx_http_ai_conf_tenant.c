@@ -8,19 +8,9 @@
 
 
 #include "ngx_http_ai_conf.h"
-#include "../core/ai_date.h"
-
-
-#define NGX_HTTP_AI_KEY_SHORT  8    /* digits of a digest in a default name */
 
 
 static char *ngx_http_ai_tenant_plan(ngx_conf_t *cf, ngx_http_ai_block_t *b);
-static char *ngx_http_ai_tenant_key(ngx_conf_t *cf, ngx_http_ai_block_t *b);
-static char *ngx_http_ai_key_name(ngx_conf_t *cf, ngx_http_ai_key_t *key);
-static char *ngx_http_ai_key_param(ngx_conf_t *cf, ngx_http_ai_key_t *key,
-    ngx_str_t *arg);
-static char *ngx_http_ai_key_models(ngx_conf_t *cf, ngx_http_ai_key_t *key,
-    ngx_str_t *list);
 static char *ngx_http_ai_tenant_limit(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 static char *ngx_http_ai_tenant_label(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 static char *ngx_http_ai_tenant_end(ngx_conf_t *cf, ngx_http_ai_block_t *b);
@@ -29,9 +19,6 @@ static char *ngx_http_ai_tenant_labels(ngx_conf_t *cf,
 static char *ngx_http_ai_tenant_keys(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 static char *ngx_http_ai_tenant_key_limits(ngx_conf_t *cf,
     ngx_http_ai_block_t *b, ngx_http_ai_key_t **keys, ngx_uint_t n);
-static void *ngx_http_ai_tenant_push(ngx_pool_t *pool, ngx_array_t *a);
-static ngx_array_t *ngx_http_ai_tenant_array(ngx_pool_t *pool,
-    ngx_array_t **a, size_t size);
 static int ngx_libc_cdecl ngx_http_ai_tenant_key_cmp(const void *one,
     const void *two);
 
@@ -87,7 +74,7 @@ ngx_http_ai_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     t = ngx_pcalloc(cf->pool, sizeof(ngx_http_ai_tenant_t));
-    slot = ngx_http_ai_tenant_push(cf->pool, &mcf->tenants);
+    slot = ngx_http_ai_conf_push(cf->pool, &mcf->tenants);
 
     if (t == NULL || slot == NULL) {
         return NGX_CONF_ERROR;
@@ -138,130 +125,6 @@ ngx_http_ai_tenant_plan(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 
 
 static char *
-ngx_http_ai_tenant_key(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    char               *rv;
-    ngx_str_t          *value, hex;
-    ngx_uint_t          i;
-    ngx_http_ai_key_t  *key;
-
-    value = cf->args->elts;
-
-    key = ngx_http_ai_tenant_push(cf->pool, &b->mcf->keys);
-    if (key == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(key, sizeof(ngx_http_ai_key_t));
-
-    key->tenant = b->conf;
-
-    /* never quoted: somebody may have put the key itself here */
-
-    if (!ngx_http_ai_conf_param(&value[1], "sha256:", &hex)
-        || ai_key_digest_parse(key->digest, hex.data, hex.len) != AI_OK)
-    {
-        return "must be \"sha256:\" and 64 hexadecimal digits";
-    }
-
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        rv = ngx_http_ai_key_param(cf, key, &value[i]);
-
-        if (rv != NGX_CONF_OK) {
-            return rv;
-        }
-    }
-
-    return ngx_http_ai_key_name(cf, key);
-}
-
-
-/* the default name is the beginning of the digest */
-
-static char *
-ngx_http_ai_key_name(ngx_conf_t *cf, ngx_http_ai_key_t *key)
-{
-    if (key->name.data) {
-        return ngx_http_ai_conf_name(cf, NGX_HTTP_AI_NAME, &key->name);
-    }
-
-    key->name.len = NGX_HTTP_AI_KEY_SHORT;
-    key->name.data = ngx_pnalloc(cf->pool, NGX_HTTP_AI_KEY_SHORT);
-    if (key->name.data == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_hex_dump(key->name.data, key->digest, NGX_HTTP_AI_KEY_SHORT / 2);
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_ai_key_param(ngx_conf_t *cf, ngx_http_ai_key_t *key, ngx_str_t *arg)
-{
-    uint64_t   seconds;
-    ngx_str_t  s;
-
-    if (ngx_http_ai_conf_param(arg, "name=", &key->name)) {
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_http_ai_conf_param(arg, "expires=", &s)) {
-
-        if (ai_date_parse(s.data, s.len, &seconds) != AI_OK || seconds == 0) {
-            return ngx_http_ai_conf_invalid(cf, arg);
-        }
-
-        key->expires = seconds;
-
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_http_ai_conf_param(arg, "models=", &s)) {
-        return ngx_http_ai_key_models(cf, key, &s);
-    }
-
-    return ngx_http_ai_conf_invalid(cf, arg);
-}
-
-
-static char *
-ngx_http_ai_key_models(ngx_conf_t *cf, ngx_http_ai_key_t *key,
-    ngx_str_t *list)
-{
-    char       *rv;
-    u_char     *p, *last, *comma;
-    ngx_str_t   name;
-
-    if (ngx_http_ai_tenant_array(cf->pool, &key->models, sizeof(ngx_str_t))
-        == NULL)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    p = list->data;
-    last = p + list->len;
-
-    for ( ;; ) {
-        comma = ngx_strlchr(p, last, ',');
-
-        name.data = p;
-        name.len = (comma ? comma : last) - p;
-
-        rv = ngx_http_ai_conf_patterns(cf, key->models, &name, 1);
-
-        if (rv != NGX_CONF_OK || comma == NULL) {
-            return rv;
-        }
-
-        p = comma + 1;
-    }
-}
-
-
-static char *
 ngx_http_ai_tenant_limit(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 {
     ngx_http_ai_tenant_t      *t = b->conf;
@@ -280,7 +143,7 @@ ngx_http_ai_tenant_limit(ngx_conf_t *cf, ngx_http_ai_block_t *b)
     if (l.key.len == 0) {
         a = l.per_key ? &ctx->key_limits : &t->own;
 
-        if (ngx_http_ai_tenant_array(cf->pool, a, sizeof(ai_limit_t))
+        if (ngx_http_ai_conf_array(cf->pool, a, sizeof(ai_limit_t))
             == NULL)
         {
             return NGX_CONF_ERROR;
@@ -289,8 +152,8 @@ ngx_http_ai_tenant_limit(ngx_conf_t *cf, ngx_http_ai_block_t *b)
         return ngx_http_ai_conf_limit_add(cf, *a, &l.limit);
     }
 
-    if (ngx_http_ai_tenant_array(cf->temp_pool, &ctx->pending,
-                                 sizeof(ngx_http_ai_tenant_pending_t))
+    if (ngx_http_ai_conf_array(cf->temp_pool, &ctx->pending,
+                               sizeof(ngx_http_ai_tenant_pending_t))
         == NULL)
     {
         return NGX_CONF_ERROR;
@@ -498,8 +361,8 @@ ngx_http_ai_tenant_key_limits(ngx_conf_t *cf, ngx_http_ai_block_t *b,
             return NGX_CONF_ERROR;
         }
 
-        if (ngx_http_ai_tenant_array(cf->pool, &(*key)->limits,
-                                     sizeof(ai_limit_t))
+        if (ngx_http_ai_conf_array(cf->pool, &(*key)->limits,
+                                   sizeof(ai_limit_t))
             == NULL)
         {
             return NGX_CONF_ERROR;
@@ -522,35 +385,6 @@ ngx_http_ai_tenant_key_limits(ngx_conf_t *cf, ngx_http_ai_block_t *b,
     }
 
     return NGX_CONF_OK;
-}
-
-
-/* an array that grows to megabytes does not leave its smaller selves behind */
-
-static void *
-ngx_http_ai_tenant_push(ngx_pool_t *pool, ngx_array_t *a)
-{
-    void  *new, *old;
-
-    old = a->elts;
-    new = ngx_array_push(a);
-
-    if (a->elts != old) {
-        (void) ngx_pfree(pool, old);
-    }
-
-    return new;
-}
-
-
-static ngx_array_t *
-ngx_http_ai_tenant_array(ngx_pool_t *pool, ngx_array_t **a, size_t size)
-{
-    if (*a == NULL) {
-        *a = ngx_array_create(pool, 1, size);
-    }
-
-    return *a;
 }
 
 
