@@ -50,7 +50,7 @@ waitpid($_, 0) for @clients;
 
 waitfor { $p->state->{open} == 0 };
 
-my %served = map { $_->{id} => $_ } $p->entries;
+my %served = map { $_->{id} => $_ } $p->journal;
 
 my @rows;
 waitfor { @rows = $t->rows; my %r = map { $_->{id} => 1 } @rows;
