@@ -135,7 +135,8 @@ typedef struct {
     uint8_t          status;            /* index into ai_status_names */
     uint8_t          client_aborted;
     uint8_t          nsubs;
-    uint8_t          pad1[3];
+    uint8_t          shifting;  /* strings behind MODEL are being moved */
+    uint8_t          pad1[2];
     ai_attempt_t     attempts[AI_SLOT_ATTEMPTS];
     ai_slot_sub_t    subs[AI_SLOT_SUBS];
 
@@ -170,7 +171,8 @@ extern const char *const  ai_status_names[AI_STATUS_N];
 void ai_slot_begin(ai_slot_t *s, const ai_char id[16], uint64_t time_ms,
     ai_dialect_t dialect, ai_endpoint_t ep);
 
-/* appends a string; call in the order of ai_slot_string_t, gaps allowed.
+/* sets a string, in any order and again and again (strings behind MODEL move
+   when an earlier one changes; those up to MODEL are set before INTENT only).
    Cut (at a UTF-8 boundary) where it does not fit */
 void ai_slot_string(ai_slot_t *s, unsigned which, const ai_str_t *v);
 
@@ -204,7 +206,7 @@ int ai_slot_check(const ai_slot_t *s);
  * The row as one JSON object, without a line end; fields in DESIGN section 9's
  * order.  AI_SLOT_ROW_MAX bytes always suffice.
  */
-#define AI_SLOT_ROW_MAX  8192
+#define AI_SLOT_ROW_MAX  16384
 void ai_slot_row(ai_buf_t *b, const ai_slot_t *s);
 
 

@@ -1,0 +1,620 @@
+
+/*
+ * A worker's ledger: its segments, and the thread that is the sink or waits
+ * to be it.
+ *
+ * The main thread takes and gives back slots, in memory.  The thread does what
+ * may block: it ships rows, syncs files, and watches whether they still have
+ * names.  They share the array of segments, to which only the main thread
+ * appends, a few flags, and the report.
+ */
+
+
+#include "ngx_ai_sink.h"
+#include <ngx_event.h>
+#include <signal.h>
+
+
+#define NGX_AI_LEDGER_SEGMENTS  16      /* of a worker */
+#define NGX_AI_LEDGER_TICK      200     /* ms: lines from the thread */
+#define NGX_AI_LEDGER_WATCH     1000
+#define NGX_AI_LEDGER_JOIN      3       /* s for the thread to end at exit */
+
+
+struct ngx_ai_ledger_s {
+    ngx_ai_ledger_conf_t  conf;
+    ngx_ai_zone_t        *zone;
+    ngx_log_t            *log;
+
+    ngx_ai_segment_t      segments[NGX_AI_LEDGER_SEGMENTS];
+    ngx_atomic_t          nsegments;
+    ngx_uint_t            current;
+
+    u_char                zone_id[16];
+    uint32_t              pid;
+    uint64_t              start;
+    ngx_int_t             worker;       /* in the book; -1: none yet */
+    ngx_uint_t            open;         /* slots taken */
+    time_t                retry;        /* no attempt at a segment before */
+    ngx_err_t             full_err;
+    const char           *full_what;
+
+    ngx_event_t           tick;
+    ngx_ai_report_t       report;
+    ngx_ai_sink_t         sink;
+
+    pthread_t             thread;
+    pthread_mutex_t       mutex;
+    pthread_cond_t        wake;
+    uint64_t              synced;
+    uint64_t              watched;
+
+    ngx_atomic_t          stop;
+    ngx_atomic_t          dirty;
+    ngx_atomic_t          gone[NGX_AI_LEDGER_SEGMENTS]; /* by the thread */
+
+    unsigned              full:1;
+    unsigned              running:1;
+};
+
+
+static void *ngx_ai_ledger_thread(void *data);
+static void ngx_ai_ledger_tick_handler(ngx_event_t *ev);
+
+
+ngx_int_t
+ngx_ai_ledger_prepare(ngx_cycle_t *cycle, ngx_ai_ledger_conf_t *conf)
+{
+    struct stat  sb;
+
+    if (mkdir((char *) conf->path.data, 0700) == -1
+        && ngx_errno != NGX_EEXIST)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "mkdir() \"%V\" failed", &conf->path);
+        return NGX_ERROR;
+    }
+
+    if (stat((char *) conf->path.data, &sb) == -1) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "stat() \"%V\" failed", &conf->path);
+        return NGX_ERROR;
+    }
+
+    if (!S_ISDIR(sb.st_mode)) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "\"%V\" is not a directory", &conf->path);
+        return NGX_ERROR;
+    }
+
+    if (geteuid() == 0) {
+
+        if (conf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT
+            && sb.st_uid != conf->user
+            && chown((char *) conf->path.data, conf->user, -1) == -1)
+        {
+            ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                          "chown(\"%V\", %d) failed", &conf->path,
+                          conf->user);
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
+    if (access((char *) conf->path.data, R_OK|W_OK|X_OK) == -1) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "access() \"%V\" failed", &conf->path);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_ai_ledger_place(ngx_ai_ledger_t *ld)
+{
+    if (ld->worker < 0) {
+        ngx_ai_zone_lock(ld->zone);
+        ld->worker = ai_book_worker(ld->zone->book, ld->pid, ld->start);
+        ngx_ai_zone_unlock(ld->zone);
+    }
+
+    return ld->worker < 0 ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_ai_ledger_make(ngx_ai_ledger_t *ld)
+{
+    int               fd;
+    ngx_int_t         rc;
+    ngx_err_t         err;
+    ngx_uint_t        n;
+    ngx_ai_segment_t  seg;
+
+    n = ld->nsegments;
+
+    if (n == NGX_AI_LEDGER_SEGMENTS) {
+        ld->full_what = "all slots are waiting to be shipped";
+        ngx_set_errno(0);
+        return NGX_ERROR;
+    }
+
+    if (ngx_ai_ledger_place(ld) != NGX_OK) {
+        ld->full_what = "the zone has no place for another worker";
+        ngx_set_errno(0);
+        return NGX_ERROR;
+    }
+
+    ld->full_what = "open()";
+    fd = open((char *) ld->conf.path.data, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+    if (fd == -1) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_ai_segment_make(&seg, fd, ld->conf.segment, ld->zone_id, ld->pid,
+                             ld->start, &ld->full_what);
+
+    err = ngx_errno;
+    (void) close(fd);
+    ngx_set_errno(err);
+
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ld->segments[n] = seg;
+    ld->current = n;
+
+    __atomic_store_n(&ld->nsegments, n + 1, __ATOMIC_RELEASE);
+
+    return NGX_OK;
+}
+
+
+/* another segment, at most once a second; one log line for each change */
+
+static ngx_int_t
+ngx_ai_ledger_more(ngx_ai_ledger_t *ld)
+{
+    time_t     now;
+    ngx_err_t  err;
+
+    now = ngx_time();
+
+    if (now < ld->retry) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_ai_ledger_make(ld) == NGX_OK) {
+        ld->retry = 0;
+
+        if (ld->full) {
+            ld->full = 0;
+            ngx_log_error(NGX_LOG_NOTICE, ld->log, 0,
+                          "ai ledger: slots can be had again, "
+                          "requests are admitted");
+        }
+
+        return NGX_OK;
+    }
+
+    err = ngx_errno;
+    ld->retry = now + 1;
+
+    if (!ld->full || ld->full_err != err) {
+        ld->full = 1;
+        ld->full_err = err;
+        ngx_log_error(NGX_LOG_CRIT, ld->log, err,
+                      "ai ledger: no slot in \"%V\": %s, no request is "
+                      "admitted", &ld->conf.path, ld->full_what);
+    }
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_ai_ledger_start(ngx_ai_ledger_t *ld)
+{
+    int                 rc;
+    sigset_t            all, old;
+    pthread_condattr_t  attr;
+
+    (void) pthread_mutex_init(&ld->mutex, NULL);
+    (void) pthread_condattr_init(&attr);
+    (void) pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void) pthread_cond_init(&ld->wake, &attr);
+    (void) pthread_condattr_destroy(&attr);
+
+    /* signals are the main thread's */
+
+    (void) sigfillset(&all);
+    (void) pthread_sigmask(SIG_SETMASK, &all, &old);
+
+    rc = pthread_create(&ld->thread, NULL, ngx_ai_ledger_thread, ld);
+
+    (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
+
+    if (rc != 0) {
+        ngx_log_error(NGX_LOG_ALERT, ld->log, rc,
+                      "ai ledger: pthread_create() failed");
+        return NGX_ERROR;
+    }
+
+    ld->running = 1;
+
+    return NGX_OK;
+}
+
+
+ngx_ai_ledger_t *
+ngx_ai_ledger_open(ngx_cycle_t *cycle, ngx_ai_ledger_conf_t *conf,
+    ngx_ai_zone_t *zone)
+{
+    ngx_ai_ledger_t  *ld;
+
+    ld = calloc(1, sizeof(ngx_ai_ledger_t));
+
+    if (ld == NULL) {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno,
+                      "ai ledger: no memory");
+        return NULL;
+    }
+
+    ld->conf = *conf;
+    ld->zone = zone;
+    ld->log = cycle->log;
+    ld->pid = (uint32_t) getpid();
+    ld->start = ngx_ai_process_start(ld->pid);
+    ld->worker = -1;
+
+    ngx_memcpy(ld->zone_id, ai_book_zone_id(zone->book), 16);
+    ngx_ai_report_init(&ld->report);
+
+    if (ngx_ai_sink_init(&ld->sink, conf, zone, &ld->report) != NGX_OK) {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno,
+                      "ai ledger: no memory");
+        free(ld);
+        return NULL;
+    }
+
+    /* without a segment the worker refuses, and asks again each second */
+
+    (void) ngx_ai_ledger_more(ld);
+
+    if (ngx_ai_ledger_start(ld) != NGX_OK) {
+        ngx_ai_sink_done(&ld->sink);
+        free(ld);
+        return NULL;
+    }
+
+    ld->tick.handler = ngx_ai_ledger_tick_handler;
+    ld->tick.data = ld;
+    ld->tick.log = cycle->log;
+    ld->tick.cancelable = 1;
+
+    ngx_add_timer(&ld->tick, NGX_AI_LEDGER_TICK);
+
+    return ld;
+}
+
+
+static void
+ngx_ai_ledger_tick_handler(ngx_event_t *ev)
+{
+    ngx_ai_ledger_t  *ld = ev->data;
+
+    ngx_ai_report_flush(&ld->report, ld->log);
+
+    if (ld->full) {
+        (void) ngx_ai_ledger_more(ld);
+    }
+
+    ngx_add_timer(ev, NGX_AI_LEDGER_TICK);
+}
+
+
+void
+ngx_ai_ledger_close(ngx_ai_ledger_t *ld)
+{
+    ngx_uint_t       i;
+    struct timespec  ts;
+
+    if (ld->tick.timer_set) {
+        ngx_del_timer(&ld->tick);
+    }
+
+    (void) pthread_mutex_lock(&ld->mutex);
+    ld->stop = 1;
+    (void) pthread_cond_signal(&ld->wake);
+    (void) pthread_mutex_unlock(&ld->mutex);
+
+    (void) clock_gettime(CLOCK_REALTIME, &ts);
+    ts.tv_sec += NGX_AI_LEDGER_JOIN;
+
+    if (pthread_timedjoin_np(ld->thread, NULL, &ts) != 0) {
+
+        /* a disk that hangs: the process ends with the thread in it, and a
+           sibling ships what is left */
+
+        ngx_log_error(NGX_LOG_ALERT, ld->log, 0,
+                      "ai ledger: the sink did not end in time");
+        return;
+    }
+
+    ngx_ai_report_flush(&ld->report, ld->log);
+    ngx_ai_sink_done(&ld->sink);
+
+    for (i = 0; i < ld->nsegments; i++) {
+        ngx_ai_segment_close(&ld->segments[i]);
+    }
+
+    (void) pthread_cond_destroy(&ld->wake);
+    (void) pthread_mutex_destroy(&ld->mutex);
+    (void) pthread_mutex_destroy(&ld->report.mutex);
+
+    free(ld);
+}
+
+
+static ai_slot_t *
+ngx_ai_ledger_find(ngx_ai_ledger_t *ld, uint32_t *slot)
+{
+    ngx_uint_t         i, n;
+    ai_slot_t         *s;
+    ngx_ai_segment_t  *seg;
+
+    for (n = 0; n < ld->nsegments; n++) {
+        i = (ld->current + n) % ld->nsegments;
+        seg = &ld->segments[i];
+
+        if (ld->gone[i]) {
+            continue;
+        }
+
+        s = ngx_ai_segment_take(seg, slot);
+
+        if (s) {
+            ld->current = i;
+            return s;
+        }
+    }
+
+    return NULL;
+}
+
+
+ai_slot_t *
+ngx_ai_ledger_take(ngx_ai_ledger_t *ld, uint32_t *segment, uint32_t *slot)
+{
+    ai_slot_t  *s;
+
+    s = ngx_ai_ledger_find(ld, slot);
+
+    if (s == NULL && ngx_ai_ledger_more(ld) == NGX_OK) {
+        s = ngx_ai_ledger_find(ld, slot);
+    }
+
+    if (s == NULL) {
+        return NULL;
+    }
+
+    if (ld->full) {
+
+        /* the sink has freed slots meanwhile */
+
+        ld->full = 0;
+        ngx_log_error(NGX_LOG_NOTICE, ld->log, 0,
+                      "ai ledger: slots are free again, "
+                      "requests are admitted");
+    }
+
+    *segment = ld->segments[ld->current].number;
+    ld->open++;
+    ld->dirty = 1;
+
+    return s;
+}
+
+
+static ngx_ai_segment_t *
+ngx_ai_ledger_segment(ngx_ai_ledger_t *ld, ai_slot_t *s, uint32_t *slot)
+{
+    u_char            *p;
+    ngx_uint_t         i, n;
+    ngx_ai_segment_t  *seg;
+
+    p = (u_char *) s;
+
+    for (n = 0; n < ld->nsegments; n++) {
+        i = (ld->current + n) % ld->nsegments;
+        seg = &ld->segments[i];
+
+        if (p >= seg->slots
+            && p < seg->slots + (size_t) seg->nslots * AI_SLOT_SIZE)
+        {
+            *slot = (uint32_t) ((size_t) (p - seg->slots) / AI_SLOT_SIZE);
+            return seg;
+        }
+    }
+
+    ngx_log_error(NGX_LOG_ALERT, ld->log, 0,
+                  "ai ledger: a slot that is not ours");
+
+    return NULL;
+}
+
+
+void
+ngx_ai_ledger_drop(ngx_ai_ledger_t *ld, ai_slot_t *s)
+{
+    uint32_t           slot;
+    ngx_ai_segment_t  *seg;
+
+    seg = ngx_ai_ledger_segment(ld, s, &slot);
+
+    if (seg) {
+        ngx_ai_segment_drop(seg, slot);
+        ld->open--;
+        ld->dirty = 1;
+    }
+}
+
+
+void
+ngx_ai_ledger_ended(ngx_ai_ledger_t *ld, ai_slot_t *s)
+{
+    uint32_t           slot;
+    ngx_ai_segment_t  *seg;
+
+    seg = ngx_ai_ledger_segment(ld, s, &slot);
+
+    if (seg) {
+        ngx_ai_segment_ended(seg, slot);
+        ld->open--;
+        ld->dirty = 1;
+    }
+}
+
+
+ngx_int_t
+ngx_ai_ledger_worker(ngx_ai_ledger_t *ld)
+{
+    return ld->worker;
+}
+
+
+void
+ngx_ai_ledger_stat(ngx_ai_ledger_t *ld, ngx_ai_ledger_stat_t *st)
+{
+    ngx_uint_t  i;
+
+    ngx_memzero(st, sizeof(ngx_ai_ledger_stat_t));
+
+    st->segments = ngx_max(ld->nsegments, ld->sink.mapped);
+    st->slots_open = ld->open;
+    st->damaged = ld->sink.damaged;
+    st->shipped = ld->sink.shipped;
+    st->sink = ld->sink.sink != 0;
+    st->full = ld->full;
+
+    for (i = 0; i < ld->nsegments; i++) {
+        st->slots += ld->segments[i].nslots;
+        st->waiting += ngx_ai_segment_waiting(&ld->segments[i]);
+    }
+}
+
+
+/* ---- the thread ---- */
+
+/* open slots change without a call of ours: their running records */
+
+static void
+ngx_ai_ledger_sync(ngx_ai_ledger_t *ld, uint64_t now)
+{
+    ngx_uint_t  i, n;
+
+    if (ld->conf.sync == 0 || now - ld->synced < ld->conf.sync) {
+        return;
+    }
+
+    ld->synced = now;
+
+    if (__atomic_exchange_n(&ld->dirty, ld->open != 0, __ATOMIC_ACQ_REL) == 0)
+    {
+        return;
+    }
+
+    n = __atomic_load_n(&ld->nsegments, __ATOMIC_ACQUIRE);
+
+    for (i = 0; i < n; i++) {
+        if (fdatasync(ld->segments[i].fd) == -1) {
+            ngx_ai_report(&ld->report, NGX_LOG_CRIT, ngx_errno,
+                          "fdatasync() of segment %u failed",
+                          ld->segments[i].number);
+        }
+    }
+}
+
+
+/* rows in a file without a name would end with this process */
+
+static void
+ngx_ai_ledger_watch(ngx_ai_ledger_t *ld, uint64_t now)
+{
+    ngx_uint_t  i, n;
+
+    if (now - ld->watched < NGX_AI_LEDGER_WATCH) {
+        return;
+    }
+
+    ld->watched = now;
+    n = __atomic_load_n(&ld->nsegments, __ATOMIC_ACQUIRE);
+
+    for (i = 0; i < n; i++) {
+
+        if (ld->gone[i]
+            || ngx_ai_segment_linked(&ld->segments[i]) == NGX_OK)
+        {
+            continue;
+        }
+
+        ld->gone[i] = 1;
+        ngx_ai_report(&ld->report, NGX_LOG_ALERT, 0,
+                      "segment %u was removed, nothing new is put into it",
+                      ld->segments[i].number);
+    }
+}
+
+
+static void
+ngx_ai_ledger_wait(ngx_ai_ledger_t *ld, ngx_uint_t ms)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    ts.tv_nsec += (long) ms * 1000000;
+    ts.tv_sec += ts.tv_nsec / 1000000000;
+    ts.tv_nsec %= 1000000000;
+
+    (void) pthread_mutex_lock(&ld->mutex);
+
+    if (!ld->stop) {
+        (void) pthread_cond_timedwait(&ld->wake, &ld->mutex, &ts);
+    }
+
+    (void) pthread_mutex_unlock(&ld->mutex);
+}
+
+
+static void *
+ngx_ai_ledger_thread(void *data)
+{
+    uint64_t          now;
+    ngx_uint_t        ms, stop;
+    ngx_ai_ledger_t  *ld = data;
+
+    do {
+        stop = ld->stop;
+
+        /* the last round ships what ended before the worker's exit */
+
+        ms = ngx_ai_sink_step(&ld->sink);
+
+        now = ngx_ai_sink_mono();
+        ngx_ai_ledger_sync(ld, now);
+        ngx_ai_ledger_watch(ld, now);
+
+        if (!stop) {
+            ngx_ai_ledger_wait(ld, ms);
+        }
+
+    } while (!stop);
+
+    return NULL;
+}

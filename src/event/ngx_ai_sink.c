@@ -1,0 +1,669 @@
+
+/*
+ * The sink's life: its lock, its files, its rounds.
+ */
+
+
+#include "ngx_ai_sink.h"
+#include <dirent.h>
+#include <sys/file.h>
+
+
+#define NGX_AI_SINK_SCAN      100       /* ms between looks at a directory */
+#define NGX_AI_SINK_REAP      200
+#define NGX_AI_SINK_CHECK     1000
+#define NGX_AI_SINK_GRACE     2000      /* until a stranger takes the lock */
+#define NGX_AI_SINK_BUSY      20        /* ms to the next round */
+#define NGX_AI_SINK_IDLE      50
+#define NGX_AI_SINK_OFF       100
+#define NGX_AI_SINK_RETRY     1000      /* ms to the next write after one failed */
+
+
+/* what sink.lock holds */
+
+typedef struct {
+    u_char            zone_id[16];
+    u_char            boot[36];
+} ngx_ai_sink_head_t;
+
+
+uint64_t
+ngx_ai_sink_mono(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000 + (uint64_t) ts.tv_nsec / 1000000;
+}
+
+
+ngx_int_t
+ngx_ai_sink_init(ngx_ai_sink_t *s, ngx_ai_ledger_conf_t *conf,
+    ngx_ai_zone_t *zone, ngx_ai_report_t *report)
+{
+    ngx_memzero(s, sizeof(ngx_ai_sink_t));
+
+    s->conf = *conf;
+    s->zone = zone;
+    s->report = report;
+    s->pid = (uint32_t) getpid();
+    s->start = ngx_ai_process_start(s->pid);
+    s->dirfd = -1;
+    s->lockfd = -1;
+    s->usage.fd = -1;
+
+    ngx_memcpy(s->zone_id, ai_book_zone_id(zone->book), 16);
+
+    /* a row takes 400 bytes at the least, so a batch has fewer items */
+
+    s->batch = malloc(NGX_AI_USAGE_BATCH);
+    s->items = malloc(NGX_AI_USAGE_BATCH / 256 * sizeof(ngx_ai_sink_item_t));
+    s->segs = calloc(NGX_AI_SINK_SEGMENTS, sizeof(ngx_ai_sink_segment_t *));
+
+    if (s->batch == NULL || s->items == NULL || s->segs == NULL) {
+        ngx_ai_sink_done(s);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_ai_sink_forget(ngx_ai_sink_t *s, ngx_uint_t i)
+{
+    ngx_ai_segment_close(&s->segs[i]->seg);
+    free(s->segs[i]);
+
+    s->segs[i] = s->segs[--s->nsegs];
+    s->mapped = s->nsegs;
+}
+
+
+static void
+ngx_ai_sink_close_dir(ngx_ai_sink_t *s)
+{
+    ngx_ai_sink_unlock(s);
+
+    if (s->lockfd != -1) {
+        (void) close(s->lockfd);
+        s->lockfd = -1;
+    }
+
+    if (s->dirfd != -1) {
+        (void) close(s->dirfd);
+        s->dirfd = -1;
+    }
+}
+
+
+void
+ngx_ai_sink_done(ngx_ai_sink_t *s)
+{
+    if (s->segs) {
+        while (s->nsegs) {
+            ngx_ai_sink_forget(s, s->nsegs - 1);
+        }
+    }
+
+    ngx_ai_sink_close_dir(s);
+
+    free(s->segs);
+    free(s->items);
+    free(s->batch);
+
+    s->segs = NULL;
+    s->items = NULL;
+    s->batch = NULL;
+}
+
+
+/* the directory and sink.lock; one line for each change of what fails */
+
+static ngx_int_t
+ngx_ai_sink_open_dir(ngx_ai_sink_t *s)
+{
+    const char  *what;
+
+    what = "directory";
+
+    if (s->dirfd == -1) {
+        s->dirfd = open((char *) s->conf.path.data,
+                        O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+    }
+
+    if (s->dirfd != -1 && s->lockfd == -1) {
+        what = NGX_AI_SINK_LOCK;
+        s->lockfd = openat(s->dirfd, NGX_AI_SINK_LOCK,
+                           O_RDWR|O_CREAT|O_CLOEXEC|O_NOFOLLOW|O_NONBLOCK,
+                           0600);
+
+        if (s->lockfd != -1) {
+            ngx_ai_sink_chown(s, s->lockfd);
+        }
+    }
+
+    if (s->lockfd == -1) {
+        if (s->open_err != ngx_errno) {
+            s->open_err = ngx_errno;
+            ngx_ai_report(s->report, NGX_LOG_CRIT, s->open_err,
+                          "could not open its %s, no rows are shipped", what);
+        }
+
+        return NGX_ERROR;
+    }
+
+    if (s->open_err) {
+        s->open_err = 0;
+        ngx_ai_report(s->report, NGX_LOG_NOTICE, 0, "is open again");
+    }
+
+    return NGX_OK;
+}
+
+
+/* a directory that was removed or replaced, or another file in the lock's
+   place: begin anew; segments that are mapped stay */
+
+static void
+ngx_ai_sink_check_dir(ngx_ai_sink_t *s)
+{
+    struct stat  sb, nb;
+
+    if (s->dirfd == -1 || s->lockfd == -1) {
+        return;
+    }
+
+    if (fstat(s->dirfd, &sb) == 0
+        && stat((char *) s->conf.path.data, &nb) == 0
+        && sb.st_ino == nb.st_ino && sb.st_dev == nb.st_dev
+        && fstat(s->lockfd, &sb) == 0
+        && fstatat(s->dirfd, NGX_AI_SINK_LOCK, &nb, AT_SYMLINK_NOFOLLOW) == 0
+        && sb.st_ino == nb.st_ino && sb.st_dev == nb.st_dev)
+    {
+        return;
+    }
+
+    ngx_ai_sink_close_dir(s);
+}
+
+
+ngx_int_t
+ngx_ai_sink_announced(ngx_ai_sink_t *s)
+{
+    u_char  id[16];
+
+    return pread(s->lockfd, id, 16, 0) == 16
+           && ngx_memcmp(id, s->zone_id, 16) == 0;
+}
+
+
+ngx_int_t
+ngx_ai_sink_announce(ngx_ai_sink_t *s)
+{
+    if (s->lockfd == -1 && ngx_ai_sink_open_dir(s) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return pwrite(s->lockfd, s->zone_id, 16, 0) == 16 ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_ai_sink_boot(u_char boot[36])
+{
+    int      fd;
+    ssize_t  n;
+
+    fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY|O_CLOEXEC);
+
+    if (fd == -1) {
+        return NGX_ERROR;
+    }
+
+    n = read(fd, boot, 36);
+    (void) close(fd);
+
+    return n == 36 ? NGX_OK : NGX_ERROR;
+}
+
+
+/* whether the last sink ran since the machine was started */
+
+static ngx_uint_t
+ngx_ai_sink_same_boot(ngx_ai_sink_t *s)
+{
+    u_char  boot[36], last[36];
+
+    return ngx_ai_sink_boot(boot) == NGX_OK
+           && pread(s->lockfd, last, 36, offsetof(ngx_ai_sink_head_t, boot))
+              == 36
+           && ngx_memcmp(boot, last, 36) == 0;
+}
+
+
+/* only behind a read-back and a round that went well */
+
+static void
+ngx_ai_sink_set_boot(ngx_ai_sink_t *s)
+{
+    u_char  boot[36];
+
+    if (ngx_ai_sink_boot(boot) == NGX_OK
+        && pwrite(s->lockfd, boot, 36, offsetof(ngx_ai_sink_head_t, boot))
+           != 36)
+    {
+        ngx_ai_report(s->report, NGX_LOG_ERR, ngx_errno,
+                      "could not write " NGX_AI_SINK_LOCK);
+    }
+}
+
+
+ngx_int_t
+ngx_ai_sink_lock(ngx_ai_sink_t *s)
+{
+    if (s->holder) {
+        return NGX_OK;
+    }
+
+    if (ngx_ai_sink_open_dir(s) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (flock(s->lockfd, LOCK_EX|LOCK_NB) == -1) {
+        s->unlocked = 0;
+        return NGX_BUSY;
+    }
+
+    s->holder = 1;
+    s->ready = 0;
+    s->retry = 0;
+    s->scanned = 0;
+    s->sink = 1;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_ai_sink_unlock(ngx_ai_sink_t *s)
+{
+    ngx_uint_t  i;
+
+    if (!s->holder) {
+        return;
+    }
+
+    ngx_ai_usage_close(&s->usage);
+    ngx_ai_ids_free(&s->ids);
+
+    /* the next sink is to adopt what this one has begun with */
+
+    for (i = s->nsegs; i-- > 0; /* void */ ) {
+        if (s->segs[i]->seg.dead) {
+            ngx_ai_sink_forget(s, i);
+        }
+    }
+
+    s->holder = 0;
+    s->ready = 0;
+    s->summed = 0;
+    s->sink = 0;
+
+    (void) flock(s->lockfd, LOCK_UN);
+}
+
+
+ngx_int_t
+ngx_ai_sink_takeover(ngx_ai_sink_t *s)
+{
+    ngx_uint_t  all;
+
+    ngx_ai_usage_close(&s->usage);
+    ngx_ai_ids_free(&s->ids);
+
+    all = !ngx_ai_sink_same_boot(s);
+
+    if (ngx_ai_usage_open(&s->usage, s->dirfd, all, &s->ids, s->report)
+        != NGX_OK)
+    {
+        if (s->write_err != ngx_errno) {
+            s->write_err = ngx_errno;
+            ngx_ai_report(s->report, NGX_LOG_CRIT, s->write_err,
+                          "could not open or repair " NGX_AI_USAGE_FILE
+                          ", rows are kept");
+        }
+
+        ngx_ai_ids_free(&s->ids);
+        return NGX_ERROR;
+    }
+
+    ngx_ai_sink_chown(s, s->usage.fd);
+    s->ready = 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_ai_sink_mapped(ngx_ai_sink_t *s, ino_t ino)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < s->nsegs; i++) {
+        if (s->segs[i]->ino == ino) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_ai_sink_set_aside(ngx_ai_sink_t *s, const char *name)
+{
+    char  to[64];
+
+    (void) snprintf(to, sizeof(to), "%.8s-%llx.damaged", name,
+                    (unsigned long long) ngx_ai_sink_mono());
+
+    if (renameat(s->dirfd, name, s->dirfd, to) == 0) {
+        s->damaged++;
+        ngx_ai_report(s->report, NGX_LOG_ALERT, 0,
+                      "\"%s\" is no segment of this version, set aside as "
+                      "\"%s\"", name, to);
+    }
+}
+
+
+/* a clean segment nobody owns: kept for reuse, or one too many */
+
+static ngx_int_t
+ngx_ai_sink_is_clean(ngx_ai_sink_t *s, ngx_ai_segment_t *seg,
+    const char *name, ngx_uint_t *nclean)
+{
+    if (!seg->head->clean || ngx_ai_segment_lock(seg) != NGX_OK) {
+        return 0;
+    }
+
+    if (!seg->head->clean) {
+
+        /* taken and left again in between: an orphan like any other; our
+           lock goes with the file, the next look adopts it */
+
+        return 1;
+    }
+
+    if (seg->size != s->conf.segment || ++*nclean > NGX_AI_SINK_CLEAN) {
+        (void) unlinkat(s->dirfd, name, 0);
+    }
+
+    return 1;
+}
+
+
+static void
+ngx_ai_sink_map(ngx_ai_sink_t *s, const char *name, ino_t ino,
+    ngx_uint_t *nclean)
+{
+    ngx_int_t               rc;
+    ngx_ai_segment_t        seg;
+    ngx_ai_sink_segment_t  *new;
+
+    rc = ngx_ai_segment_open(&seg, s->dirfd, name);
+
+    if (rc == NGX_DECLINED) {
+        ngx_ai_sink_set_aside(s, name);
+        return;
+    }
+
+    if (rc == NGX_ERROR) {
+        if (ngx_errno != NGX_ENOENT && s->map_err != ngx_errno) {
+            s->map_err = ngx_errno;
+            ngx_ai_report(s->report, NGX_LOG_ALERT, s->map_err,
+                          "could not open segment \"%s\"", name);
+        }
+
+        return;
+    }
+
+    if (ngx_ai_sink_is_clean(s, &seg, name, nclean)) {
+        ngx_ai_segment_close(&seg);
+        return;
+    }
+
+    new = malloc(sizeof(ngx_ai_sink_segment_t));
+
+    if (new == NULL) {
+        ngx_ai_segment_close(&seg);
+        return;
+    }
+
+    new->seg = seg;
+    new->ino = ino;
+
+    s->segs[s->nsegs++] = new;
+    s->mapped = s->nsegs;
+}
+
+
+/* half made, and its maker died */
+
+static void
+ngx_ai_sink_unlink_new(ngx_ai_sink_t *s, const char *name)
+{
+    size_t       len;
+    struct stat  sb;
+
+    len = strlen(name);
+
+    if (len > 4 && strcmp(name + len - 4, ".new") == 0
+        && fstatat(s->dirfd, name, &sb, AT_SYMLINK_NOFOLLOW) == 0
+        && time(NULL) - sb.st_mtime > 60)
+    {
+        (void) unlinkat(s->dirfd, name, 0);
+    }
+}
+
+
+void
+ngx_ai_sink_scan(ngx_ai_sink_t *s)
+{
+    int             fd;
+    DIR            *dir;
+    uint32_t        number;
+    ngx_uint_t      nclean;
+    struct dirent  *de;
+
+    s->scanned = ngx_ai_sink_mono();
+
+    fd = openat(s->dirfd, ".", O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+    if (fd == -1) {
+        return;
+    }
+
+    dir = fdopendir(fd);
+
+    if (dir == NULL) {
+        (void) close(fd);
+        return;
+    }
+
+    nclean = 0;
+
+    while ((de = readdir(dir)) != NULL) {
+
+        if (ngx_ai_segment_parse(de->d_name, &number) != NGX_OK) {
+            ngx_ai_sink_unlink_new(s, de->d_name);
+            continue;
+        }
+
+        if (s->nsegs < NGX_AI_SINK_SEGMENTS
+            && !ngx_ai_sink_mapped(s, de->d_ino))
+        {
+            ngx_ai_sink_map(s, de->d_name, de->d_ino, &nclean);
+        }
+    }
+
+    (void) closedir(dir);
+}
+
+
+void
+ngx_ai_sink_drop_clean(ngx_ai_sink_t *s)
+{
+    ngx_uint_t         i;
+    ngx_ai_segment_t  *seg;
+
+    for (i = s->nsegs; i-- > 0; /* void */ ) {
+        seg = &s->segs[i]->seg;
+
+        if (seg->dead && ngx_ai_segment_waiting(seg) == 0) {
+            __atomic_store_n(&seg->head->clean, 1, __ATOMIC_RELEASE);
+            ngx_ai_sink_forget(s, i);
+        }
+    }
+}
+
+
+static void
+ngx_ai_sink_sync(ngx_ai_sink_t *s, uint64_t now)
+{
+    if (s->conf.sync == 0 || now - s->synced < s->conf.sync) {
+        return;
+    }
+
+    s->synced = now;
+
+    if (s->usage.dirty && s->usage.fd != -1) {
+        s->usage.dirty = 0;
+
+        if (fdatasync(s->usage.fd) == -1) {
+            ngx_ai_report(s->report, NGX_LOG_CRIT, ngx_errno,
+                          "fdatasync(" NGX_AI_USAGE_FILE ") failed");
+        }
+    }
+}
+
+
+/* becomes the sink, or goes on waiting */
+
+static ngx_int_t
+ngx_ai_sink_try(ngx_ai_sink_t *s, uint64_t now)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_ai_sink_lock(s);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (!ngx_ai_sink_announced(s)) {
+
+        /* the present book's workers go first; but if there are none the rows
+           must not wait for ever */
+
+        if (s->unlocked == 0) {
+            s->unlocked = now;
+        }
+
+        if (now - s->unlocked < NGX_AI_SINK_GRACE) {
+            ngx_ai_sink_unlock(s);
+            return NGX_BUSY;
+        }
+
+        (void) ngx_ai_sink_announce(s);
+    }
+
+    s->unlocked = 0;
+
+    return NGX_OK;
+}
+
+
+/* rows wait while the disk is full, but what the dead held comes back */
+
+static void
+ngx_ai_sink_write(ngx_ai_sink_t *s, uint64_t now)
+{
+    if (s->retry > now) {
+        return;
+    }
+
+    if ((!s->ready && ngx_ai_sink_takeover(s) != NGX_OK)
+        || ngx_ai_sink_ship(s) != NGX_OK)
+    {
+        s->retry = now + NGX_AI_SINK_RETRY;
+        return;
+    }
+
+    ngx_ai_sink_drop_clean(s);
+
+    if (!s->summed) {
+        s->summed = 1;
+        ngx_ai_sink_set_boot(s);
+        ngx_ai_usage_sums(s->dirfd, time(NULL), s->report);
+    }
+}
+
+
+static void
+ngx_ai_sink_round(ngx_ai_sink_t *s, uint64_t now)
+{
+    ngx_uint_t  adopted;
+
+    if (s->scanned == 0 || now - s->scanned >= NGX_AI_SINK_SCAN) {
+        ngx_ai_sink_scan(s);
+    }
+
+    adopted = ngx_ai_sink_adopt(s);
+
+    if (adopted) {
+
+        /* a dead worker's holds may point into segments not seen so far */
+
+        ngx_ai_sink_scan(s);
+        adopted += ngx_ai_sink_adopt(s);
+    }
+
+    if (adopted || now - s->reaped >= NGX_AI_SINK_REAP) {
+        ngx_ai_sink_reap(s);
+        s->reaped = now;
+    }
+
+    ngx_ai_sink_write(s, now);
+    ngx_ai_sink_sync(s, now);
+}
+
+
+ngx_uint_t
+ngx_ai_sink_step(ngx_ai_sink_t *s)
+{
+    uint64_t    now;
+    ngx_uint_t  shipped;
+
+    now = ngx_ai_sink_mono();
+
+    if (now - s->checked >= NGX_AI_SINK_CHECK) {
+        s->checked = now;
+        ngx_ai_sink_check_dir(s);
+    }
+
+    if (s->holder && !ngx_ai_sink_announced(s)) {
+        ngx_ai_sink_unlock(s);
+        return NGX_AI_SINK_OFF;
+    }
+
+    if (!s->holder && ngx_ai_sink_try(s, now) != NGX_OK) {
+        return NGX_AI_SINK_OFF;
+    }
+
+    shipped = s->shipped;
+    ngx_ai_sink_round(s, now);
+
+    return s->shipped != shipped ? NGX_AI_SINK_BUSY : NGX_AI_SINK_IDLE;
+}
