@@ -105,6 +105,7 @@ ngx_http_ai_handler_first(ngx_array_t *handlers)
 ngx_int_t
 ngx_http_ai_init_module(ngx_cycle_t *cycle)
 {
+    ngx_core_conf_t          *ccf;
     ngx_http_ai_main_conf_t  *mcf;
 
     mcf = ngx_http_cycle_get_module_main_conf(cycle,
@@ -113,6 +114,11 @@ ngx_http_ai_init_module(ngx_cycle_t *cycle)
     if (mcf == NULL || !mcf->enabled || ngx_test_config) {
         return NGX_OK;
     }
+
+    /* the directive may have been read before "user" was */
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+    mcf->ledger.user = ccf->user;
 
     ngx_ai_now_anchor(cycle->log);
 
