@@ -40,7 +40,7 @@ $t->run(gateway_conf(
     ledger => '%%DIR%%/ledger segment=4m sync=1s',
     plan_extra => <<'EOC'));
         limit  requests     100000000/m;
-        limit  tokens       1000000000000/day;
+        limit  tokens       9000000000/day;
         limit  cost         1000000.00/month;
         limit  concurrency  10000;
 EOC
