@@ -157,4 +157,3 @@ is($r->header('retry-after'), 7, 'its retry-after passes');
 ok(!defined $r->header('set-cookie'), 'its cookies do not');
 
 $t->done;
-done_testing();

@@ -140,4 +140,3 @@ is($t->get('/v1beta/models/nope', %gemini)->json->{error}{status},
 is($p->requests, 0, 'no provider was asked');
 
 $t->done;
-done_testing();

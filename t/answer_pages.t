@@ -23,10 +23,25 @@ $t->run(gateway_conf(
 
     large_client_header_buffers  2 2k;
 EOC
-    server => 'listen 127.0.0.1:%%PORT_8082%% http2;',
+    server => <<'EOC',
+        listen  127.0.0.1:%%PORT_8082%% http2;
+
+        location = /v1/embeddings {
+            ai_gateway               on;
+            proxy_pass               $ai_pass;
+            client_max_body_size     4k;
+            client_body_buffer_size  4k;
+        }
+
+        location = /v1/messages/count_tokens {
+            ai_gateway               on;
+            proxy_pass               $ai_pass;
+            client_max_body_size     4k;
+            client_body_buffer_size  4k;
+        }
+EOC
     location => <<'EOC',
-            limit_req             zone=once;
-            client_max_body_size  4k;
+            limit_req  zone=once;
 
             if ($http_x_denied) {
                 return 403;
@@ -91,11 +106,12 @@ is($r->header('retry-after'), 1, 'limit_req: retry');
 
 # sizes
 
-$e = page($t->chat({ user => 'x' x 5000 }), 413, 'large body');
+$e = page($t->post('/v1/embeddings', { input => 'x' x 5000 }), 413,
+    'large body');
 
-is($e->{error}{code}, 'request_too_large', 'large body: code');
+is($e->{error}{type}, 'invalid_request_error', 'large body: type');
 
-$e = page($t->post('/v1/messages', { model => 'x' x 5000 },
+$e = page($t->post('/v1/messages/count_tokens', { model => 'x' x 5000 },
     auth => 'x-api-key'), 413, 'large body of Anthropic');
 
 is($e->{error}{type}, 'request_too_large', 'large body of Anthropic: type');
@@ -146,4 +162,3 @@ for my $name (qw(first second)) {
 $c->close;
 
 $t->done;
-done_testing();

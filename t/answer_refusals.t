@@ -191,4 +191,3 @@ is($tenant{poor}{refused}{budget}, 2, 'budgets refused by tenant');
 is($tenant{poor}{refused}{rate}, 0, 'and no rate there');
 
 $t->done;
-done_testing();

@@ -17,7 +17,7 @@ $t->provider(8081);
 $t->run(gateway_conf(
     plan_extra => <<'EOC',
         limit  requests 100/m burst=20;
-        limit  tokens 1000/day;
+        limit  tokens 100000/day;
         limit  cost 5.00/month;
         limit  concurrency 3;
 EOC
@@ -53,7 +53,7 @@ is($u->{key}, 'prod', 'key');
 is_deeply($u->{month}, { requests => 0, tokens => 0, input_tokens => 0,
     output_tokens => 0, cost_usd => '0.000000000' }, 'nothing used yet');
 is(scalar @{ $u->{limits} }, 4, 'limits');
-is(limit($u, 'tokens', 'day')->{remaining}, 1000, 'all tokens are left');
+is(limit($u, 'tokens', 'day')->{remaining}, 100000, 'all tokens are left');
 
 # 11 tokens in at 2.00, 8 out at 8.00 a million: 86 millionths
 
@@ -72,9 +72,9 @@ is_deeply($u->{held}, { requests => 0, tokens => 0, input_tokens => 0,
 my $l = limit($u, 'tokens', 'day');
 
 is($l->{scope}, 'tenant', 'scope');
-is($l->{limit}, 1000, 'limit');
+is($l->{limit}, 100000, 'limit');
 is($l->{used}, 19, 'used');
-is($l->{remaining}, 981, 'remaining');
+is($l->{remaining}, 99981, 'remaining');
 like($l->{resets_at}, qr/T00:00:00\.000Z$/, 'a day ends at midnight');
 ok($l->{reset_ms} > 0 && $l->{reset_ms} <= 86400000, 'within a day');
 
@@ -115,4 +115,3 @@ is($t->get('/v1/usage', key => undef)->status, 401, 'no key, no figures');
 is($t->post('/v1/usage', '{}')->status, 405, 'GET only');
 
 $t->done;
-done_testing();

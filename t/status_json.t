@@ -55,6 +55,15 @@ is($openai->{errors}{server_error}, 1, 'its errors');
 is($openai->{open}, 0, 'nothing open there');
 is($openai->{cost_usd}, '0.000086000', 'its cost');
 
+# a reload forgets nothing
+
+$t->reload;
+
+($openai) = grep { $_->{name} eq 'openai' } @{ $t->status->{providers} };
+
+is($openai->{requests}, 2, 'requests after a reload');
+is($openai->{errors}{server_error}, 1, 'errors after a reload');
+
 # a filter, and a cursor
 
 $s = $t->get('/ai/status?tenant=other', key => undef)->json;
@@ -95,4 +104,3 @@ unlike($t->get('/ai/status', key => undef)->body, qr/canary|sk_ai_|sha256/,
 
 $t->allow(qr/exited on signal 9/);
 $t->done;
-done_testing();

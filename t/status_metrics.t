@@ -71,4 +71,3 @@ unlike($r->body, qr/canary|sk_ai_|sha256/, 'no secrets');
 is($t->post('/ai/metrics', '', key => undef)->status, 405, 'GET only');
 
 $t->done;
-done_testing();

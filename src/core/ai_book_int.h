@@ -23,9 +23,10 @@
 #define AI_BOOK_DRAWS    (2 * AI_RES_COUNTED * AI_PERIOD_BUCKETS)
 
 /*
- * Words that one call may write.  The largest: two new owners and thirty new
- * buckets, each of them made of what another owner gave up; t/unit/test_book
- * holds it against this.
+ * Words that one call may write.  The largest takes the first hold of two new
+ * owners in a full book: 64 owners given up (6 words each, 3 a bucket), 30
+ * buckets made and drawn from (18 each), two owners (62 each) and a hold (20)
+ * make less than 1300.
  */
 #define AI_BOOK_JOURNAL  2048
 

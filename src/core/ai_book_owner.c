@@ -85,7 +85,10 @@ ai_book_owner_find(const ai_book_t *bk, const ai_owner_id_t *id)
 }
 
 
-/* whether anything would be forgotten with this owner */
+/*
+ * Whether no limit would notice that this owner is forgotten.  Its totals are
+ * lost: they begin at zero when it comes back.
+ */
 
 static int
 ai_owner_idle(const ai_tx_t *tx, ai_ref_t ref)

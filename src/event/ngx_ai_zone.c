@@ -8,11 +8,16 @@
 #include <sys/random.h>
 
 
+#define NGX_AI_ZONE_SPIN    2048
+#define NGX_AI_ZONE_YIELDS  100
+
+
 static ngx_int_t ngx_ai_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 static ngx_int_t ngx_ai_zone_inherit(ngx_shm_zone_t *shm_zone,
     ngx_ai_zone_t *zone);
 static ngx_int_t ngx_ai_zone_create(ngx_shm_zone_t *shm_zone,
     ngx_ai_zone_t *zone);
+static void ngx_ai_zone_wait(ngx_ai_zone_t *zone);
 
 
 /* the slab pool's own head, lists and one page entry for each page */
@@ -146,13 +151,72 @@ ngx_ai_zone_create(ngx_shm_zone_t *shm_zone, ngx_ai_zone_t *zone)
 void
 ngx_ai_zone_lock(ngx_ai_zone_t *zone)
 {
-    ngx_shmtx_lock(&zone->shpool->mutex);
+    if (!ngx_shmtx_trylock(&zone->shpool->mutex)) {
+        ngx_ai_zone_wait(zone);
+    }
 
     if (ai_book_recover(zone->book) == AI_DONE) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "zone \"%V\": a process died while it held the lock, "
                       "its unfinished change was undone",
                       &zone->shm_zone->shm.name);
+    }
+}
+
+
+/*
+ * As ngx_shmtx_lock(), but without sleeping on its semaphore: nobody wakes a
+ * sleeper when the owner dies and no master is left, or when the zone is one
+ * of a former cycle, whose mutexes the master has forgotten.
+ */
+
+static void
+ngx_ai_zone_wait(ngx_ai_zone_t *zone)
+{
+    ngx_pid_t     pid;
+    ngx_uint_t    i, n, rounds;
+    ngx_shmtx_t  *mutex;
+
+    mutex = &zone->shpool->mutex;
+
+    for (rounds = 1; /* void */ ; rounds++) {
+
+        for (n = 1; ngx_ncpu > 1 && n < NGX_AI_ZONE_SPIN; n <<= 1) {
+
+            for (i = 0; i < n; i++) {
+                ngx_cpu_pause();
+            }
+
+            if (ngx_shmtx_trylock(mutex)) {
+                return;
+            }
+        }
+
+        if (ngx_shmtx_trylock(mutex)) {
+            return;
+        }
+
+        if (rounds < NGX_AI_ZONE_YIELDS) {
+            ngx_sched_yield();
+            continue;
+        }
+
+        /* it is held for less than a microsecond, unless its owner is gone */
+
+        pid = (ngx_pid_t) *mutex->lock;
+
+        if (pid && kill(pid, 0) == -1 && ngx_errno == NGX_ESRCH) {
+            (void) ngx_shmtx_force_unlock(mutex, pid);
+            continue;
+        }
+
+        if (rounds == NGX_AI_ZONE_YIELDS + 1000) {
+            ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, 0,
+                          "zone \"%V\": waiting for the lock that process "
+                          "%P holds", &zone->shm_zone->shm.name, pid);
+        }
+
+        ngx_msleep(1);
     }
 }
 

@@ -122,6 +122,9 @@ ngx_http_ai_init_module(ngx_cycle_t *cycle)
 
     ngx_ai_now_anchor(cycle->log);
 
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+    mcf->ledger.user = ccf->user;
+
     if (ngx_ai_ledger_prepare(cycle, &mcf->ledger) != NGX_OK) {
         return NGX_ERROR;
     }

@@ -7,9 +7,10 @@
 
 #include "ai_core.h"
 
-#define CHECK(condition)  do { if (!(condition)) { __builtin_trap(); } } while (0)
+#define CHECK(condition)                                                     \
+    do { if (!(condition)) { __builtin_trap(); } } while (0)
 
-#include "../unit/book_model.h"
+#include "../unit/book_history.h"
 
 
 int
