@@ -28,7 +28,7 @@ TESTS   ?= $(wildcard t/*.t)
 JOBS    ?= 2
 
 # what valgrind runs too: it is fifty times slower
-VALGRIND_TESTS ?= $(wildcard t/harness.t t/metering*.t t/route_fallback*.t)
+VALGRIND_TESTS ?= $(wildcard t/harness.t t/answer_*.t t/status_*.t)
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | \

@@ -16,7 +16,7 @@
 #define NGX_AI_SINK_BUSY      20        /* ms to the next round */
 #define NGX_AI_SINK_IDLE      50
 #define NGX_AI_SINK_OFF       100
-#define NGX_AI_SINK_RETRY     1000      /* ms to the next write after one failed */
+#define NGX_AI_SINK_RETRY     1000      /* ms until a failed write's next try */
 
 
 /* what sink.lock holds */
