@@ -7,16 +7,13 @@
  * with the token before them, so that a dense body costs one turn of the
  * switch a token.  The stack of open objects and arrays is a bit each.
  *
- * The bytes of strings are looked at sixteen at a time: whatever is not a
- * quote, a backslash, a control character or past ASCII needs no second look.
+ * Whatever in a string is not a quote, an escape, a control character or past
+ * ASCII needs no second look: see ai_json_run.c.
  */
 
 
 #include "ai_json.h"
-
-#if (__SSE2__)
-#include <emmintrin.h>
-#endif
+#include "ai_json_run.h"
 
 
 typedef enum {
@@ -57,16 +54,10 @@ typedef enum {
 #define AI_JSON_BACKSLASH  5
 
 
-int  ai_json_portable;
-
-
 static const char *const  ai_json_words[] = { "true", "false", "null" };
 
 
 #define ai_json_is_digit(c)  ((unsigned) (c) - '0' < 10)
-
-#define ai_json_is_space(c)                                                  \
-    ((c) == ' ' || (c) == '\n' || (c) == '\r' || (c) == '\t')
 
 #define ai_json_in_object(js)                                                \
     ((js)->stack[((js)->depth - 1) / 64] >> (((js)->depth - 1) % 64) & 1)
@@ -77,161 +68,6 @@ ai_json_init(ai_json_t *js, unsigned lax)
 {
     memset(js, 0, sizeof(ai_json_t));
     js->lax = lax ? 1 : 0;
-}
-
-
-/* ---- runs of bytes ---- */
-
-
-#if (__SSE2__)
-
-/* a bit for each byte that ends a run: signed, all past ASCII are < 0x20 */
-
-static inline unsigned
-ai_json_stops(__m128i v)
-{
-    __m128i  m;
-
-    m = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
-    m = _mm_or_si128(m, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
-    m = _mm_or_si128(m, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
-
-    return (unsigned) _mm_movemask_epi8(m);
-}
-
-
-#define ai_json_load(p)  _mm_loadu_si128((const __m128i *) (const void *) (p))
-
-
-static inline const ai_char *
-ai_json_plain_simd(const ai_char *p, const ai_char *end)
-{
-    unsigned  n, m;
-
-    for (n = 0; end - p >= 16; n++) {
-
-        /* a long run: four at once, until one of them has a stop */
-
-        if (n >= 4) {
-            while (end - p >= 64
-                   && (ai_json_stops(ai_json_load(p))
-                       | ai_json_stops(ai_json_load(p + 16))
-                       | ai_json_stops(ai_json_load(p + 32))
-                       | ai_json_stops(ai_json_load(p + 48))) == 0)
-            {
-                p += 64;
-            }
-
-            if (end - p < 16) {
-                break;
-            }
-        }
-
-        m = ai_json_stops(ai_json_load(p));
-
-        if (m) {
-            return p + __builtin_ctz(m);
-        }
-
-        p += 16;
-    }
-
-    return p;
-}
-
-#endif
-
-
-#define AI_JSON_ONES   ((uint64_t) 0x0101010101010101)
-#define AI_JSON_HIGHS  ((uint64_t) 0x8080808080808080)
-
-#define ai_json_has_zero(v)     (((v) - AI_JSON_ONES) & ~(v) & AI_JSON_HIGHS)
-
-
-/* the first byte from p on that is not plain, or end */
-
-static inline const ai_char *
-ai_json_plain(const ai_char *p, const ai_char *end)
-{
-    uint64_t  v;
-
-#if (__SSE2__)
-
-    if (!ai_json_portable) {
-        p = ai_json_plain_simd(p, end);
-    }
-
-#endif
-
-    while (end - p >= 8) {
-        memcpy(&v, p, 8);
-
-        if ((v & AI_JSON_HIGHS)
-            || ((v - AI_JSON_ONES * 0x20) & ~v & AI_JSON_HIGHS)
-            || ai_json_has_zero(v ^ (AI_JSON_ONES * '"'))
-            || ai_json_has_zero(v ^ (AI_JSON_ONES * '\\')))
-        {
-            break;
-        }
-
-        p += 8;
-    }
-
-    while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') {
-        p++;
-    }
-
-    return p;
-}
-
-
-static const ai_char *
-ai_json_space_run(const ai_char *p, const ai_char *end)
-{
-#if (__SSE2__)
-
-    unsigned  m;
-    __m128i   v, s;
-
-    while (!ai_json_portable && end - p >= 16) {
-        v = ai_json_load(p);
-
-        s = _mm_cmpeq_epi8(v, _mm_set1_epi8(' '));
-        s = _mm_or_si128(s, _mm_cmpeq_epi8(v, _mm_set1_epi8('\n')));
-        s = _mm_or_si128(s, _mm_cmpeq_epi8(v, _mm_set1_epi8('\r')));
-        s = _mm_or_si128(s, _mm_cmpeq_epi8(v, _mm_set1_epi8('\t')));
-
-        m = (unsigned) _mm_movemask_epi8(s) ^ 0xffff;
-
-        if (m) {
-            return p + __builtin_ctz(m);
-        }
-
-        p += 16;
-    }
-
-#endif
-
-    while (p < end && ai_json_is_space(*p)) {
-        p++;
-    }
-
-    return p;
-}
-
-
-static inline const ai_char *
-ai_json_space(const ai_char *p, const ai_char *end)
-{
-    if (p == end || *p > ' ') {
-        return p;
-    }
-
-    if (end - p > 1 && *p == ' ' && p[1] > ' ') {
-        return p + 1;
-    }
-
-    return ai_json_space_run(p, end);
 }
 
 
@@ -262,52 +98,6 @@ ai_json_utf8_lead(ai_json_t *js, ai_char c)
     }
 
     return AI_OK;
-}
-
-
-/*
- * Whole sequences of two and three bytes that need no look at their ranges,
- * and the single characters between them: most of the text that is not
- * English.  The rest is left to ai_json_utf8_lead().
- */
-
-static inline const ai_char *
-ai_json_utf8_run(const ai_char *p, const ai_char *end)
-{
-    while (end - p >= 4) {
-
-        if ((p[0] & 0xf0) == 0xe0) {
-
-            if ((p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80
-                || (p[0] == 0xe0 && p[1] < 0xa0)
-                || (p[0] == 0xed && p[1] > 0x9f))
-            {
-                break;
-            }
-
-            p += 3;
-            continue;
-        }
-
-        if (p[0] >= 0xc2 && p[0] <= 0xdf) {
-
-            if ((p[1] & 0xc0) != 0x80) {
-                break;
-            }
-
-            p += 2;
-            continue;
-        }
-
-        if (p[0] == ' ' && p[1] >= 0x80) {
-            p++;
-            continue;
-        }
-
-        break;
-    }
-
-    return p;
 }
 
 
@@ -414,9 +204,11 @@ ai_json_escape(ai_json_t *js, ai_char c)
 static inline int
 ai_json_string_bytes(ai_json_t *js, const ai_char **pos, const ai_char *end)
 {
+    unsigned        escaped;
     const ai_char  *p;
 
     p = *pos;
+    escaped = 0;
 
     if (js->utf8 && ai_json_utf8(js, &p, end) != AI_OK) {
         *pos = p;
@@ -434,7 +226,8 @@ ai_json_string_bytes(ai_json_t *js, const ai_char **pos, const ai_char *end)
             p++;
         }
 
-        p = ai_json_plain(p, end);
+        p = ai_json_plain(p, end, &escaped);
+        js->escaped |= escaped & 1;
 
         if (p == end || *p == '"') {
             break;
@@ -442,12 +235,6 @@ ai_json_string_bytes(ai_json_t *js, const ai_char **pos, const ai_char *end)
 
         if (*p == '\\') {
             js->escaped = 1;
-
-            if (end - p > 1 && p[1] == 'n') {
-                p += 2;
-                continue;
-            }
-
             js->hex = AI_JSON_BACKSLASH;
             p++;
             continue;

@@ -132,7 +132,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t         len;
     ai_buf_t       b;
     unsigned       gemini;
-    ai_str_t       path, none = ai_string(""), model = ai_string("new\"\n");
+    ai_str_t       path, none = ai_string(""), model = ai_string("new\"\\");
     ai_char       *body;
     ai_request_t   rq, again;
     ai_rewrite_t   want;
