@@ -8,18 +8,25 @@
 #define AI_JSON_RUN_H
 
 
-#include "ai_core.h"
+#include "ai_json.h"
 
 #if (__SSE2__)
 #include <emmintrin.h>
 #endif
 
 
+#define ai_json_is_digit(c)  ((unsigned) (c) - '0' < 10)
+
 #define ai_json_is_space(c)                                                  \
     ((c) == ' ' || (c) == '\n' || (c) == '\r' || (c) == '\t')
 
 
-extern int  ai_json_portable;
+/*
+ * Moves *pos to the closing quote, or to end, from any place in a string.
+ * AI_ERROR: *pos is at a byte that no string has.
+ */
+int ai_json_string_run(ai_json_t *js, const ai_char **pos,
+    const ai_char *end);
 
 /*
  * The first byte of a string that is neither plain nor of a short escape, or
@@ -63,16 +70,16 @@ ai_json_stops(__m128i v)
 #endif
 
 
-/* most keys and words end within sixteen bytes */
+/* most keys and words end within sixteen bytes; NULL: not this one */
 
 static inline const ai_char *
-ai_json_plain(const ai_char *p, const ai_char *end, unsigned *escaped)
+ai_json_short_run(const ai_json_t *js, const ai_char *p, const ai_char *end)
 {
 #if (__SSE2__)
 
     uint64_t  m;
 
-    if (end - p >= 16 && !ai_json_portable) {
+    if (end - p >= 16 && !(js->hex | js->utf8 | ai_json_portable)) {
         m = ai_json_stops(ai_json_load(p));
 
         if (m && p[__builtin_ctzll(m)] == '"') {
@@ -80,9 +87,15 @@ ai_json_plain(const ai_char *p, const ai_char *end, unsigned *escaped)
         }
     }
 
+#else
+
+    (void) js;
+    (void) p;
+    (void) end;
+
 #endif
 
-    return ai_json_plain_run(p, end, escaped);
+    return NULL;
 }
 
 
