@@ -141,6 +141,12 @@ bench_case(const char *name, size_t len)
 static const char  bench_head[] =
     "{\"model\":\"gpt-4.1\",\"messages\":[";
 
+static const char  bench_tools[] =
+    "{\"model\":\"gpt-4.1\",\"tools\":[";
+
+static const char  bench_image[] =
+    "{\"model\":\"gpt-4.1\",\"image\":\"data:image/png;base64,";
+
 static const char  bench_chat[] =
     "{\"role\":\"user\",\"content\":\"Please explain, step by step, how a "
     "token bucket differs from a leaky bucket.\\nThen show it in C, with a "
@@ -217,11 +223,11 @@ main(int argc, char **argv)
     bench_case("chat, russian",
                bench_fill(1000000, bench_head, bench_cyrillic, "]}"));
     bench_case("dense tools",
-               bench_fill(100000, "{\"model\":\"a\",\"tools\":[", bench_tool, "]}"));
+               bench_fill(100000, bench_tools, bench_tool, "]}"));
     bench_case("dense tools",
-               bench_fill(1000000, "{\"model\":\"a\",\"tools\":[", bench_tool, "]}"));
+               bench_fill(1000000, bench_tools, bench_tool, "]}"));
     bench_case("image, base64",
-               bench_fill(4000000, "{\"model\":\"a\",\"image\":\"data:image/png;base64,",
+               bench_fill(4000000, bench_image,
                           "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ",
                           "\"}"));
     bench_case("short messages",
