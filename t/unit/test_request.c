@@ -64,7 +64,8 @@ test_chat(void **state)
 
     (void) state;
 
-    body = "{\"model\":\"gpt-4.1\", \"messages\":[{\"role\":\"user\",\"content\":"
+    body = "{\"model\":\"gpt-4.1\", \"messages\":[{\"role\":\"user\","
+           "\"content\":"
            "\"hi\"}],\"stream\":true,\"n\":3,\"max_tokens\":100,"
            "\"service_tier\":\"flex\"}";
 
@@ -159,31 +160,38 @@ test_passed(void **state)
           "\"type\":\"ephemeral\",\"ttl\":\"1h\"}}],\"messages\":[{\"role\":"
           "\"user\",\"content\":[{\"type\":\"image\",\"source\":{\"type\":"
           "\"base64\",\"media_type\":\"image/png\",\"data\":\"AA\"}},{\"type\":"
-          "\"document\",\"source\":{\"type\":\"content\",\"content\":[{\"type\":"
+          "\"document\",\"source\":{\"type\":\"content\",\"content\":[{"
+          "\"type\":"
           "\"text\",\"text\":\"x\"}]}}]},{\"role\":\"assistant\",\"content\":[{"
           "\"type\":\"thinking\",\"thinking\":\"x\",\"signature\":\"s\"},"
           "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{"
-          "\"file_id\":\"mine\",\"source\":{\"url\":\"http://x\"}}}]},{\"role\":"
+          "\"file_id\":\"mine\",\"source\":{\"url\":\"http://x\"}}}]},{"
+          "\"role\":"
           "\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":"
           "\"t\",\"content\":\"x\"}]}],\"tools\":[{\"name\":\"f\","
-          "\"input_schema\":{\"type\":\"object\",\"properties\":{\"model\":{}}}}"
-          ",{\"type\":\"bash_20250124\",\"name\":\"bash\"},{\"type\":\"custom\","
+          "\"input_schema\":{\"type\":\"object\",\"properties\":{\"model\":{"
+          "}}}}"
+          ",{\"type\":\"bash_20250124\",\"name\":\"bash\"},{\"type\":"
+          "\"custom\","
           "\"name\":\"g\",\"input_schema\":{}}],\"thinking\":{\"type\":"
-          "\"enabled\",\"budget_tokens\":1024},\"metadata\":{\"user_id\":\"u\"},"
+          "\"enabled\",\"budget_tokens\":1024},\"metadata\":{\"user_id\":"
+          "\"u\"},"
           "\"stop_sequences\":[],\"tool_choice\":{\"type\":\"auto\"},"
           "\"mcp_servers\":[],\"container\":null,\"diagnostics\":{"
           "\"previous_message_id\":null},\"context_management\":{\"edits\":[{"
           "\"type\":\"clear_tool_uses_20250919\"}]}}" },
 
         { AI_EP_GENERATE, "{\"contents\":[{\"role\":\"user\",\"parts\":[{"
-          "\"text\":\"x\"},{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":"
+          "\"text\":\"x\"},{\"inlineData\":{\"mimeType\":\"image/png\","
+          "\"data\":"
           "\"AA\"}}]},{\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":{"
           "\"fileData\":{\"fileUri\":\"files/x\"}}}}]}],\"systemInstruction\":{"
           "\"parts\":{\"text\":\"x\"}},\"tools\":[{\"functionDeclarations\":[{"
           "\"name\":\"f\",\"parameters\":{\"model\":1}}]}],\"toolConfig\":{},"
           "\"safetySettings\":[{\"category\":\"HARM\",\"threshold\":\"BLOCK\"}"
           "],\"generationConfig\":{\"temperature\":0.1,\"thinkingConfig\":{"
-          "\"thinkingBudget\":0},\"responseSchema\":{\"maxOutputTokens\":1}}}" },
+          "\"thinkingBudget\":0},\"responseSchema\":{\"maxOutputTokens\":1}}"
+          "}" },
 
         { AI_EP_EMBEDDINGS, "{\"model\":\"e\",\"input\":[\"a\",\"b\"],"
           "\"encoding_format\":\"base64\",\"dimensions\":10}" },
@@ -194,7 +202,8 @@ test_passed(void **state)
         { AI_EP_SPEECH, "{\"model\":\"tts\",\"input\":\"x\",\"voice\":\"a\"}" },
         { AI_EP_EMBED, "{\"model\":\"models/gem\",\"content\":{\"parts\":[{"
           "\"text\":\"x\"}]},\"taskType\":\"RETRIEVAL_QUERY\"}" },
-        { AI_EP_COUNT_TOKENS, "{\"contents\":[{\"parts\":[{\"text\":\"x\"}]}]}" }
+        { AI_EP_COUNT_TOKENS, "{\"contents\":[{\"parts\":[{\"text\":\"x\"}]}"
+          "]}" }
     };
 
     (void) state;
@@ -377,11 +386,13 @@ test_refused_bodies(void **state)
         { AI_EP_GENERATE, "{\"model\":\"other\"}" },
         { AI_EP_GENERATE, "{\"generationConfig\":{\"maxOutputTokens\":1,"
           "\"max_output_tokens\":1}}" },
-        { AI_EP_GENERATE, "{\"generationConfig\":{},\"generation_config\":{}}" },
+        { AI_EP_GENERATE, "{\"generationConfig\":{},\"generation_config\":{}"
+          "}" },
         { AI_EP_GENERATE, "{\"generationconfig\":{}}" },
         { AI_EP_GENERATE, "{\"cachedContent\":\"cachedContents/x\"}" },
         { AI_EP_GENERATE, "{\"contents\":[{\"parts\":[{\"fileData\":{"
-          "\"fileUri\":\"https://generativelanguage.googleapis.com/v1beta/files/x"
+          "\"fileUri\":\"https://generativelanguage.googleapis.com/v1beta/"
+          "files/x"
           "\"}}]}]}" },
         { AI_EP_GENERATE, "{\"contents\":{\"parts\":{\"file_data\":{"
           "\"file_uri\":\"files/x\"}}}}" },
