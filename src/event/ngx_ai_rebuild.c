@@ -144,6 +144,31 @@ ngx_ai_rebuild_file(int dirfd, const char *stem, void *data)
 }
 
 
+/* sums that outlive their rows: the operator has moved those away */
+
+static ngx_int_t
+ngx_ai_rebuild_sum(int dirfd, const char *stem, void *data)
+{
+    char               name[NGX_AI_USAGE_NAME + 8];
+    struct stat        sb;
+    ngx_ai_rebuild_t  *rb = data;
+
+    (void) snprintf(name, sizeof(name), "%s.jsonl", stem);
+
+    if (strncmp(stem, rb->from, strlen(rb->from)) < 0
+        || fstatat(dirfd, name, &sb, AT_SYMLINK_NOFOLLOW) == 0)
+    {
+        return NGX_OK;
+    }
+
+    if (ngx_ai_sums_read(rb->sums, dirfd, stem) == NGX_ERROR) {
+        rb->failed = 1;
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_ai_rebuild_files(ngx_ai_rebuild_t *rb)
 {
@@ -168,7 +193,8 @@ ngx_ai_rebuild_files(ngx_ai_rebuild_t *rb)
 
     (void) strftime(rb->from, sizeof(rb->from), "usage-%Y%m%dT%H%M%SZ", &tm);
 
-    ngx_ai_usage_each(rb->sink->dirfd, ngx_ai_rebuild_file, rb);
+    ngx_ai_usage_each(rb->sink->dirfd, ".jsonl", ngx_ai_rebuild_file, rb);
+    ngx_ai_usage_each(rb->sink->dirfd, ".sum", ngx_ai_rebuild_sum, rb);
 
     return rb->failed ? NGX_ERROR : NGX_OK;
 }

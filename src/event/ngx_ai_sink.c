@@ -189,13 +189,15 @@ ngx_ai_sink_check_dir(ngx_ai_sink_t *s)
 }
 
 
-ngx_int_t
+/* an empty file is nobody's: the first one to lock it may have it */
+
+ngx_uint_t
 ngx_ai_sink_announced(ngx_ai_sink_t *s)
 {
     u_char  id[16];
 
-    return pread(s->lockfd, id, 16, 0) == 16
-           && ngx_memcmp(id, s->zone_id, 16) == 0;
+    return pread(s->lockfd, id, 16, 0) != 16
+           || ngx_memcmp(id, s->zone_id, 16) == 0;
 }
 
 
@@ -272,7 +274,6 @@ ngx_ai_sink_lock(ngx_ai_sink_t *s)
     }
 
     if (flock(s->lockfd, LOCK_EX|LOCK_NB) == -1) {
-        s->unlocked = 0;
         return NGX_BUSY;
     }
 
@@ -325,7 +326,10 @@ ngx_ai_sink_takeover(ngx_ai_sink_t *s)
 
     all = !ngx_ai_sink_same_boot(s);
 
-    if (ngx_ai_usage_open(&s->usage, s->dirfd, all, &s->ids, s->report)
+    /* a write of our own that failed has been reported */
+
+    if (ngx_ai_usage_open(&s->usage, s->dirfd, all, &s->ids,
+                          s->write_err ? NULL : s->report)
         != NGX_OK)
     {
         if (s->write_err != ngx_errno) {
@@ -549,37 +553,49 @@ ngx_ai_sink_sync(ngx_ai_sink_t *s, uint64_t now)
 }
 
 
+/*
+ * The present book's workers go first; but if there are none, the rows of the
+ * former one's must not wait for ever.  Looking is done with a shared lock:
+ * those who only look do not keep each other out.
+ */
+
+static ngx_int_t
+ngx_ai_sink_vacant(ngx_ai_sink_t *s, uint64_t now)
+{
+    if (flock(s->lockfd, LOCK_SH|LOCK_NB) == -1) {
+        s->vacant = 0;
+        return NGX_BUSY;
+    }
+
+    (void) flock(s->lockfd, LOCK_UN);
+
+    if (s->vacant == 0) {
+        s->vacant = now;
+    }
+
+    return now - s->vacant < NGX_AI_SINK_GRACE ? NGX_BUSY : NGX_OK;
+}
+
+
 /* becomes the sink, or goes on waiting */
 
 static ngx_int_t
 ngx_ai_sink_try(ngx_ai_sink_t *s, uint64_t now)
 {
-    ngx_int_t  rc;
-
-    rc = ngx_ai_sink_lock(s);
-
-    if (rc != NGX_OK) {
-        return rc;
+    if (ngx_ai_sink_open_dir(s) != NGX_OK) {
+        return NGX_ERROR;
     }
 
-    if (!ngx_ai_sink_announced(s)) {
-
-        /* the present book's workers go first; but if there are none the rows
-           must not wait for ever */
-
-        if (s->unlocked == 0) {
-            s->unlocked = now;
-        }
-
-        if (now - s->unlocked < NGX_AI_SINK_GRACE) {
-            ngx_ai_sink_unlock(s);
-            return NGX_BUSY;
-        }
-
-        (void) ngx_ai_sink_announce(s);
+    if (!ngx_ai_sink_announced(s) && ngx_ai_sink_vacant(s, now) != NGX_OK) {
+        return NGX_BUSY;
     }
 
-    s->unlocked = 0;
+    if (ngx_ai_sink_lock(s) != NGX_OK) {
+        return NGX_BUSY;
+    }
+
+    s->vacant = 0;
+    (void) ngx_ai_sink_announce(s);
 
     return NGX_OK;
 }

@@ -66,7 +66,7 @@ typedef struct {
     uint64_t              synced;
     uint64_t              checked;      /* the directory and the lock's file */
     uint64_t              retry;        /* no write before */
-    uint64_t              unlocked;     /* since when nobody holds the lock */
+    uint64_t              vacant;       /* since when nobody holds the lock */
 
     ngx_err_t             write_err;    /* 0, or what was reported */
     ngx_err_t             open_err;
@@ -99,7 +99,7 @@ void ngx_ai_sink_unlock(ngx_ai_sink_t *s);
 
 /* the id in sink.lock */
 ngx_int_t ngx_ai_sink_announce(ngx_ai_sink_t *s);
-ngx_int_t ngx_ai_sink_announced(ngx_ai_sink_t *s);
+ngx_uint_t ngx_ai_sink_announced(ngx_ai_sink_t *s);
 
 /* behind the lock: opens usage.jsonl and reads back what was written */
 ngx_int_t ngx_ai_sink_takeover(ngx_ai_sink_t *s);
