@@ -77,7 +77,7 @@ ngx_ai_sink_forget(ngx_ai_sink_t *s, ngx_uint_t i)
     free(s->segs[i]);
 
     s->segs[i] = s->segs[--s->nsegs];
-    s->mapped = s->nsegs;
+    ngx_ai_word_set(&s->mapped, s->nsegs);
 }
 
 
@@ -281,7 +281,7 @@ ngx_ai_sink_lock(ngx_ai_sink_t *s)
     s->ready = 0;
     s->retry = 0;
     s->scanned = 0;
-    s->sink = 1;
+    ngx_ai_word_set(&s->sink, 1);
 
     return NGX_OK;
 }
@@ -310,7 +310,7 @@ ngx_ai_sink_unlock(ngx_ai_sink_t *s)
     s->holder = 0;
     s->ready = 0;
     s->summed = 0;
-    s->sink = 0;
+    ngx_ai_word_set(&s->sink, 0);
 
     (void) flock(s->lockfd, LOCK_UN);
 }
@@ -374,7 +374,7 @@ ngx_ai_sink_set_aside(ngx_ai_sink_t *s, const char *name)
                     (unsigned long long) ngx_ai_sink_mono());
 
     if (renameat(s->dirfd, name, s->dirfd, to) == 0) {
-        s->damaged++;
+        (void) ngx_atomic_fetch_add(&s->damaged, 1);
         ngx_ai_report(s->report, NGX_LOG_ALERT, 0,
                       "\"%s\" is no segment of this version, set aside as "
                       "\"%s\"", name, to);
@@ -449,7 +449,7 @@ ngx_ai_sink_map(ngx_ai_sink_t *s, const char *name, ino_t ino,
     new->ino = ino;
 
     s->segs[s->nsegs++] = new;
-    s->mapped = s->nsegs;
+    ngx_ai_word_set(&s->mapped, s->nsegs);
 }
 
 

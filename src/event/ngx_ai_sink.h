@@ -24,6 +24,11 @@
 #include "ngx_ai_usage.h"
 
 
+/* words that one thread writes and the other reads */
+
+#define ngx_ai_word_get(p)     __atomic_load_n(p, __ATOMIC_RELAXED)
+#define ngx_ai_word_set(p, v)  __atomic_store_n(p, v, __ATOMIC_RELAXED)
+
 #define NGX_AI_SINK_LOCK      "sink.lock"
 #define NGX_AI_SINK_SEGMENTS  4096      /* mapped at a time */
 #define NGX_AI_SINK_CLEAN     4         /* clean segments kept for reuse */
