@@ -3,47 +3,131 @@
 .DEFAULT_GOAL := help
 SHELL   := /bin/bash
 BUILD   := build
-CC      ?= gcc
-CFLAGS_CORE := -std=c11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE
+CC      := gcc
+SO      := ngx_http_ai_tenant_module.so
+MODULE  := $(BUILD)/$(SO)
+
 CORE_SRC := $(wildcard src/core/*.c)
 CORE_HDR := $(wildcard src/core/*.h)
+MODULE_SRC := config ngx_http_ai_tenant_module.c $(wildcard src/*/*.[ch])
+C_FILES := ngx_http_ai_tenant_module.c \
+	$(wildcard src/*/*.[ch] t/unit/*.[ch] t/fuzz/*.[ch] t/bench/*.c)
+
+CFLAGS_CORE := -std=c11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -Isrc/core
+SANITIZE := -fsanitize=address,undefined -fno-omit-frame-pointer
+
 UNIT_SRC := $(wildcard t/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:t/unit/%.c=$(BUILD)/unit/%)
+UNIT_OBJ := $(CORE_SRC:src/core/%.c=$(BUILD)/unit/core/%.o)
 FUZZ_SRC := $(wildcard t/fuzz/fuzz_*.c)
 FUZZ_BIN := $(FUZZ_SRC:t/fuzz/%.c=$(BUILD)/fuzz/%)
+FUZZ_OBJ := $(CORE_SRC:src/core/%.c=$(BUILD)/fuzz/core/%.o)
 FUZZ_SECONDS ?= 20
-MODULE  := $(BUILD)/ngx_http_ai_tenant_module.so
+
+TESTS   ?= $(wildcard t/*.t)
+JOBS    ?= 2
+
+# what valgrind runs too: it is fifty times slower
+VALGRIND_TESTS ?= $(wildcard t/harness.t t/metering*.t t/route_fallback*.t)
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | \
-	    awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+	    awk -F':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-deps:  ## install what building and testing need (Debian packages, npm, PyPI)
+deps:  ## install what building and testing need (Debian, PyPI, npm)
+	@tools/deps test
+
+build:  ## build/ngx_http_ai_tenant_module.so, against Debian's nginx
 	@tools/deps build
+	@$(MAKE) -s $(MODULE)
 
-build: deps $(MODULE)  ## build the module: build/ngx_http_ai_tenant_module.so
-
-$(MODULE): config ngx_http_ai_tenant_module.c $(wildcard src/*/*.[ch])
+$(MODULE): $(MODULE_SRC) tools/build
 	@tools/build $(BUILD)
 
-unit: $(UNIT_BIN)  ## run the unit tests of src/core
-	@set -e; for t in $(UNIT_BIN); do $$t; done
+run: build  ## a gateway on 127.0.0.1:8080 to try, with stand-in providers
+	@tools/demo
 
-$(BUILD)/unit/%: t/unit/%.c $(CORE_SRC) $(CORE_HDR)
+key:  ## make a tenant's key, and the line of the configuration for it
+	@tools/key
+
+ledger:  ## show the rows of the demo's ledger
+	@tools/ledger $(BUILD)/demo/ledger
+
+test: deps build  ## everything: the last line is "Result: PASS"
+	@$(MAKE) -s unit
+	@$(MAKE) -s fuzz FUZZ_SECONDS=5
+	@$(MAKE) -s asan
+	@$(MAKE) -s valgrind
+	prove -j$(JOBS) $(TESTS)
+
+check: build  ## the layers, the layout and the tests without tools
+	prove t/layers.t
+
+unit: $(UNIT_BIN)  ## the unit tests of src/core, with sanitizers
+	@set -e; for t in $(UNIT_BIN); do \
+	    $$t > $$t.log 2>&1 || { cat $$t.log; exit 1; }; done
+	@grep -hE 'tests? run|PASSED' $(UNIT_BIN:%=%.log) | \
+	    awk '/PASSED/ { n += $$4 } END { print "unit: " n+0 " tests passed" }'
+
+$(BUILD)/unit/core/%.o: src/core/%.c $(CORE_HDR)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_CORE) -fsanitize=address,undefined -fno-sanitize-recover=all \
-	    -Isrc/core -o $@ $< $(CORE_SRC) -lcmocka -lcrypto
+	$(CC) $(CFLAGS_CORE) $(SANITIZE) -fno-sanitize-recover=all -c -o $@ $<
 
-fuzz: $(FUZZ_BIN)  ## run each fuzzer for FUZZ_SECONDS (20)
+$(BUILD)/unit/%: t/unit/%.c $(UNIT_OBJ) $(wildcard t/unit/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_CORE) $(SANITIZE) -fno-sanitize-recover=all -o $@ $< \
+	    $(UNIT_OBJ) -lcmocka -lcrypto
+
+fuzz: $(FUZZ_BIN)  ## each fuzzer for FUZZ_SECONDS (20)
 	@set -e; for f in $(FUZZ_BIN); do n=$$(basename $$f); \
 	    mkdir -p $(BUILD)/corpus/$$n; \
-	    $$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 -print_final_stats=1 \
-	        $(BUILD)/corpus/$$n $$(ls -d t/fuzz/corpus/$$n 2>/dev/null); done
+	    $$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 \
+	        -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/ \
+	        $(BUILD)/corpus/$$n $$(ls -d t/fuzz/corpus/$$n 2>/dev/null) \
+	        > $$f.log 2>&1 || { tail -60 $$f.log; exit 1; }; \
+	    awk -v n=$$n '/number_of_executed_units/ { \
+	        print n ": " $$2 " runs" }' $$f.log; done
 
-$(BUILD)/fuzz/%: t/fuzz/%.c $(CORE_SRC) $(CORE_HDR)
+$(BUILD)/fuzz/core/%.o: src/core/%.c $(CORE_HDR)
+	@mkdir -p $(@D)
+	clang $(CFLAGS_CORE) -fsanitize=fuzzer-no-link,address,undefined \
+	    -fno-sanitize-recover=all -c -o $@ $<
+
+$(BUILD)/fuzz/%: t/fuzz/%.c $(FUZZ_OBJ) $(wildcard t/fuzz/*.h)
 	@mkdir -p $(@D)
 	clang $(CFLAGS_CORE) -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=all -Isrc/core -o $@ $< $(CORE_SRC) -lcrypto
+	    -fno-sanitize-recover=all -o $@ $< $(FUZZ_OBJ) -lcrypto
+
+# Debian's nginx has no sanitizer: the runtime is loaded before it.  Pools are
+# nginx's own, so what it leaves at exit is no leak of ours.
+
+ASAN_ENV = AI_MODULE=$(BUILD)/asan/$(SO) AI_TIMEOUT_FACTOR=3 \
+	AI_PRELOAD="$$($(CC) -print-file-name=libasan.so) \
+	    $$($(CC) -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:abort_on_error=1 \
+	UBSAN_OPTIONS=print_stacktrace=1
+
+asan: $(BUILD)/asan/$(SO)  ## t/*.t with AddressSanitizer and UBSan
+	$(ASAN_ENV) prove -j$(JOBS) $(filter-out t/layers.t t/sdk.t,$(TESTS))
+
+$(BUILD)/asan/$(SO): $(MODULE_SRC) tools/build
+	@tools/build $(BUILD)/asan '$(SANITIZE) -O1'
+
+valgrind: $(MODULE)  ## some of t/*.t under valgrind
+	AI_VALGRIND=1 AI_TIMEOUT_FACTOR=10 prove $(VALGRIND_TESTS)
+
+bench: build $(BUILD)/standin $(BUILD)/streams  ## side by side with bare nginx
+	@t/bench/run $(ROWS)
+
+$(BUILD)/standin $(BUILD)/streams: $(BUILD)/%: t/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -o $@ $<
+
+kill-test: build $(BUILD)/standin  ## 1000 kills of workers under load (long)
+	prove -v t/long/kills.t
+
+format:  ## lay the C sources out as nginx does
+	@tools/format $(C_FILES)
 
 # the ledger's own tests: its event layer and stand-ins for nginx, no server
 
@@ -72,7 +156,10 @@ $(BUILD)/ai-ledger: tools/ai-ledger.c $(CORE_SRC) $(CORE_HDR)
 
 .PHONY: ledger-test segments
 
-clean:  ## remove what was built
-	rm -rf $(BUILD)
+clean:  ## remove what was built, save the SDKs
+	rm -rf $(filter-out $(BUILD)/venv $(BUILD)/node,$(wildcard $(BUILD)/*)) \
+	    $(BUILD)/.deps-build
 
-.PHONY: help deps build unit fuzz clean
+.PHONY: help deps build run key ledger test check unit fuzz asan valgrind \
+	bench kill-test format clean
+.SECONDARY:

@@ -145,7 +145,8 @@ typedef struct {
     ai_limit_t       limit;
     int64_t          used;      /* of a window: spent; of a bucket: taken */
     int64_t          held;
-    int64_t          wait_ms;   /* until it may pass; -1: not by waiting */
+    int64_t          wait_ms;   /* until it may pass; -1: not by waiting; 1000
+                                   where only open holds stand in the way */
     unsigned         budget:1;  /* ai_limit_is_budget() */
 } ai_refused_t;
 
@@ -154,8 +155,13 @@ typedef struct {
  * AI_OK: *hold is the entry.  AI_BUSY: why is filled in.  AI_ERROR: the book
  * has no room (fail closed).
  *
- * Buckets take "guess" (requests: 1; cost: bound); windows need
- * used + held + bound <= amount; concurrency needs open < amount.
+ * Buckets take "guess" (requests: 1); windows need used + held + bound <=
+ * amount, and so do buckets of cost, level >= held + bound: what is held there
+ * is not refilled; concurrency needs open < amount.  A bucket keeps what was
+ * taken from it when its limit is changed.
+ *
+ * AI_ERROR also for an ask that cannot be judged: a negative bound, an unknown
+ * worker, two limits of a party on one bucket, more than 64 limits.
  */
 int ai_book_take(ai_book_t *bk, const ai_hold_ask_t *ask, const ai_now_t *now,
     ai_ref_t *hold, ai_refused_t *why);
@@ -165,8 +171,7 @@ int ai_book_take(ai_book_t *bk, const ai_hold_ask_t *ask, const ai_now_t *now,
  * and count "used" (in the windows in which the hold was taken; when one has
  * passed, nothing is counted there); buckets get guess - used back, or are
  * charged used - guess, into debt; open goes down.  used[REQUESTS] is 1, or 0
- * for a request that was never sent.  Buckets whose limits changed meanwhile
- * are left as they are.
+ * for a request that was never sent.  A hold that is not open is ignored.
  */
 void ai_book_settle(ai_book_t *bk, ai_ref_t hold,
     const int64_t used[AI_RES_COUNTED], const uint64_t tokens[2],

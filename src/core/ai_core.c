@@ -97,9 +97,7 @@ ai_buf_uint_pad(ai_buf_t *b, uint64_t n, unsigned width)
 }
 
 
-/* the length of the UTF-8 sequence at p, or 0 when there is no valid one */
-
-static size_t
+size_t
 ai_utf8_len(const ai_char *p, const ai_char *end)
 {
     size_t   n, i;

@@ -24,6 +24,7 @@
 #define AI_ERROR     -1     /* malformed, impossible */
 #define AI_AGAIN     -2     /* more input is needed */
 #define AI_BUSY      -3     /* refused by a limit */
+#define AI_DONE      -4     /* finished otherwise; see the function */
 #define AI_DECLINED  -5     /* not mine, not found */
 
 
@@ -70,6 +71,9 @@ void ai_buf_uint_pad(ai_buf_t *b, uint64_t n, unsigned width);
  * becomes U+FFFD, so that the output is always valid JSON.
  */
 void ai_buf_json(ai_buf_t *b, const ai_char *data, size_t len);
+
+/* the length of the UTF-8 sequence at p < end, or 0: there is no valid one */
+size_t ai_utf8_len(const ai_char *p, const ai_char *end);
 
 /* nano-dollars as a decimal with nine places: 1500000000 is "1.500000000" */
 void ai_buf_nanos(ai_buf_t *b, int64_t nanos);

@@ -36,7 +36,9 @@ typedef enum {
 
 typedef struct {
     ai_json_type_t   type;
-    const ai_char   *data;      /* KEY, STRING, NUMBER: this piece's bytes */
+    const ai_char   *data;      /* KEY, STRING, NUMBER: this piece's bytes;
+                                   others: the token itself, as far as it lies
+                                   in this input */
     size_t           len;
     unsigned         first:1;   /* the first piece of its token */
     unsigned         last:1;    /* the last one; both for a whole token */
@@ -81,6 +83,15 @@ void ai_json_init(ai_json_t *js, unsigned lax);
 
 int ai_json_next(ai_json_t *js, const ai_char **pos, const ai_char *end,
     ai_json_token_t *tok);
+
+/*
+ * Reads on without giving tokens, until a value has ended at nesting "depth":
+ * behind a KEY at js->depth the value of that member, behind OBJECT or ARRAY
+ * at js->depth - 1 the rest of it.  Returns as ai_json_next() does; after
+ * AI_AGAIN call it again with the same depth.
+ */
+int ai_json_skip(ai_json_t *js, const ai_char **pos, const ai_char *end,
+    unsigned depth);
 
 /* AI_OK when the input so far is one whole value, AI_ERROR otherwise */
 int ai_json_end(const ai_json_t *js);

@@ -15,6 +15,7 @@
 #include "ai_api.h"
 #include "ai_json.h"
 #include "ai_sse.h"
+#include "ai_text.h"
 #include "ai_usage.h"
 
 
@@ -55,6 +56,8 @@ struct ai_meter_s {
     uint64_t         text_bytes;        /* visible text and tool arguments,
                                            decoded UTF-8, over all choices */
     uint64_t         text_chars;        /* the same in code points, text only */
+    uint64_t         reasoning_bytes;   /* reasoning that was shown: billed as
+                                           output, but in neither of these */
 
     unsigned         usage_seen:1;      /* some usage with numbers was seen */
     unsigned         complete:1;        /* the protocol's own end was seen */
@@ -69,7 +72,6 @@ struct ai_meter_s {
     ai_sse_t         sse;
     ai_json_t        json;
 
-    /* ... */
 #include "ai_meter_priv.h"
 };
 
@@ -93,7 +95,8 @@ int ai_meter_feed(ai_meter_t *m, const ai_char **pos, const ai_char *end,
 
 /*
  * The body has ended ("whole": its own framing says that nothing is missing).
- * A pending SSE event whose JSON is complete still counts.
+ * A pending SSE event whose JSON is complete still counts, and so does the text
+ * of a JSON body that was cut: call it however an answer ends.
  */
 void ai_meter_end(ai_meter_t *m, unsigned whole);
 

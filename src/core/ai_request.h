@@ -70,8 +70,9 @@ typedef struct {
                                            '{'; 0: there is none */
     unsigned         config_empty:1;
 
-    uint64_t         choices;   /* n, best_of, candidateCount, prompts of a
-                                   legacy completion, multiplied; >= 1 */
+    uint64_t         choices;   /* >= 1: the larger of n (candidateCount) and
+                                   best_of, times the prompts of a legacy
+                                   completion */
     uint64_t         images;    /* images: n; else 0 */
     uint64_t         characters;    /* speech: code points of "input" */
     uint64_t         searches;  /* sum of the bounded web searches' max_uses */

@@ -22,7 +22,11 @@
 #include "../core/ai_request.h"
 #include "../core/ai_slot.h"
 #include "../event/ngx_ai_ledger.h"
+#include "../event/ngx_ai_tally.h"
 #include "../event/ngx_ai_zone.h"
+
+
+#define NGX_HTTP_AI_VERSION  "0.1.0"
 
 
 extern ngx_module_t  ngx_http_ai_tenant_module;
@@ -52,8 +56,8 @@ typedef struct {
     ngx_uint_t                 capacity;    /* 0: unlimited */
     unsigned                   identify:1;
     unsigned                   cap_completion:1;    /* cap_field */
-    unsigned                   loopback:1;  /* base is a loopback address or
-                                               a private one */
+    unsigned                   loopback:1;  /* base is a loopback address */
+    unsigned                   private:1;   /* or a private one */
     ngx_uint_t                 index;       /* in mcf->providers */
     u_char                    *file;        /* where it stands, for [emerg] */
     ngx_uint_t                 line;
@@ -166,7 +170,11 @@ typedef struct {
     ngx_rbtree_t               tenant_tree;
     ngx_rbtree_node_t          sentinel;
 
+    ngx_array_t                locations;   /* of ngx_http_ai_location_t, to
+                                               be checked at the end */
     unsigned                   enabled:1;   /* some location has ai_gateway */
+
+    ngx_ai_tally_t            *tally;       /* NULL: nothing is counted */
 
     /* of the worker, set in init_process */
     ngx_ai_ledger_t           *ledger_open;
@@ -181,6 +189,9 @@ typedef struct {
 
 typedef struct {
     ngx_flag_t                 gateway;
+    u_char                    *file;        /* of the ai_gateway that holds */
+    ngx_uint_t                 line;
+    unsigned                   own:1;       /* which stands right here */
 } ngx_http_ai_loc_conf_t;
 
 
@@ -193,7 +204,8 @@ ngx_http_ai_key_t *ngx_http_ai_key_find(ngx_http_ai_main_conf_t *mcf,
 ngx_http_ai_model_t *ngx_http_ai_model_find(ngx_http_ai_main_conf_t *mcf,
     ngx_str_t *name);
 
-/* whether the plan and the key let a model pass; '*' matches any run */
+/* whether the plan and the key let a model pass, by the model's own name
+   (sn.str), never an alias; '*' matches any run */
 ngx_uint_t ngx_http_ai_model_allowed(ngx_http_ai_key_t *key,
     ngx_str_t *model);
 
@@ -223,12 +235,17 @@ char *ngx_http_ai_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* ---- the request ---- */
 
+/*
+ * One request, from the access phase to the log.  It outlives internal
+ * redirects (ngx_http_ai_ctx() finds it again) and is ended by the log phase,
+ * or by the pool's cleanup where that never ran.
+ */
+
 typedef struct {
     ngx_http_request_t        *request;
     ngx_http_ai_key_t         *key;         /* NULL: not authenticated yet */
 
     ai_route_t                 route;
-    ai_request_t              *rq;          /* NULL once the body was sent */
     ngx_http_ai_model_t       *model;
     ngx_http_ai_target_t      *target;
 
@@ -236,18 +253,21 @@ typedef struct {
     ngx_str_t                  pass;        /* $ai_pass */
     ngx_str_t                  id;          /* UUID as text, 36 bytes */
     u_char                     uuid[16];
-    ngx_list_t                 headers;     /* the client's own, put back
-                                               after the provider's were made */
+    ngx_list_t                 headers;     /* the client's own, while proxy
+                                               makes the request from ours */
+    void                      *elts;        /* ours; malloc()ed */
 
     ai_slot_t                 *slot;        /* ours until it is ended */
     ai_ref_t                   hold;        /* 0: none, or settled */
-    int64_t                    guess_input; /* tokens, by the learned ratio */
     int64_t                    hold_nanos;
-    ai_status_t                status;
-    uint64_t                   started;     /* monotonic ms at admission */
+    int64_t                    guess[2];    /* input, output tokens */
+    uint64_t                   admitted_s;  /* calendar seconds */
+    ngx_msec_t                 started;     /* at admission */
     uint32_t                   first_byte;  /* ms since; UINT32_MAX: none */
-    uint64_t                   request_bytes;
-    uint64_t                   response_bytes;
+    uint32_t                   images;      /* asked for */
+    uint64_t                   characters;  /* of speech */
+    off_t                      request_bytes;
+    off_t                      response_bytes;
 
     ai_meter_t                *meter;       /* from the answer's head on */
     ai_usage_t                *usage;       /* filled when it is settled */
@@ -257,25 +277,107 @@ typedef struct {
     ngx_chain_t               *free;
     ngx_chain_t               *busy;
 
-    ai_refused_t               why;
+    const char                *allow;       /* of a 405 */
+    ngx_str_t                  page;        /* JSON in place of nginx's HTML */
 
+    uint8_t                    status;      /* ai_status_t */
+    uint8_t                    nattempts;
     unsigned                   hints:2;
-    unsigned                   routed:1;    /* route holds, rc below */
+    unsigned                   coded:1;     /* the body is compressed */
+    signed                     found:4;     /* what ai_route_find() said */
     unsigned                   read:1;      /* the body was read */
     unsigned                   admitted:1;  /* slot and hold stand */
     unsigned                   passed:1;    /* handed to proxy_pass */
-    unsigned                   usage_asked:1;   /* by the client */
+    unsigned                   sent:1;      /* a provider was chosen: bytes may
+                                               have gone there */
+    unsigned                   answered:1;  /* a provider's head came */
     unsigned                   drop_usage:1;    /* injected: drop the chunk */
     unsigned                   streamed:1;
     unsigned                   drain:1;
     unsigned                   client_gone:1;
+    unsigned                   skip_lf:1;   /* of a dropped event's CRLF */
+    unsigned                   oversized:1; /* the open event is too long to
+                                               be held */
     unsigned                   settled:1;
     unsigned                   ended:1;     /* the slot is the sink's */
     unsigned                   refused:1;   /* our own answer was sent */
     unsigned                   last_seen:1; /* the answer came whole */
     unsigned                   replaced:1;  /* nginx's page becomes JSON */
-    unsigned                   limited:1;   /* views below are filled in */
+    unsigned                   plain_text:1;    /* no usage will come */
+    unsigned                   headed:1;    /* own headers were added */
 } ngx_http_ai_ctx_t;
+
+
+/* the context, also after an internal redirect; NULL: there is none */
+ngx_http_ai_ctx_t *ngx_http_ai_ctx(ngx_http_request_t *r);
+
+/* makes one, with its id; NULL: no memory */
+ngx_http_ai_ctx_t *ngx_http_ai_ctx_create(ngx_http_request_t *r);
+
+
+/* ---- ngx_http_ai_process.c: cycles and processes ---- */
+
+ngx_int_t ngx_http_ai_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_ai_postconfiguration(ngx_conf_t *cf);
+ngx_int_t ngx_http_ai_init_module(ngx_cycle_t *cycle);
+ngx_int_t ngx_http_ai_init_process(ngx_cycle_t *cycle);
+void ngx_http_ai_exit_process(ngx_cycle_t *cycle);
+
+/* this worker's ledger; NULL: none can be had now, admit nothing */
+ngx_ai_ledger_t *ngx_http_ai_ledger_get(ngx_http_ai_main_conf_t *mcf);
+
+
+/* ---- the steps of a request, in the order in which they run ---- */
+
+/* POST_READ: blanks ?key= before anything can log the request line */
+ngx_int_t ngx_http_ai_mask_handler(ngx_http_request_t *r);
+
+/* ACCESS: route and key; no I/O */
+ngx_int_t ngx_http_ai_access_handler(ngx_http_request_t *r);
+
+/* PRECONTENT: all the rest, up to the hand-over to proxy_pass */
+ngx_int_t ngx_http_ai_admit_handler(ngx_http_request_t *r);
+
+/*
+ * Reads the body into one piece.  NGX_OK: ctx->body holds it; NGX_DONE: the
+ * phase handler returns that and is entered again; or an HTTP status.
+ */
+ngx_int_t ngx_http_ai_body_read(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+
+/*
+ * Chooses the provider's URL and headers and makes the body it gets, from the
+ * scan that admission left in rq.  NGX_DECLINED: the target does not speak
+ * this endpoint.
+ */
+ngx_int_t ngx_http_ai_target_url(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+ngx_int_t ngx_http_ai_target_body(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ai_request_t *rq, ai_rewrite_t *want);
+ngx_int_t ngx_http_ai_target_headers(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+
+/* gives the client's own list of headers back */
+void ngx_http_ai_target_headers_restore(ngx_http_ai_ctx_t *ctx);
+
+/* wraps peer.init of every upstream group */
+ngx_int_t ngx_http_ai_upstream_init(ngx_conf_t *cf);
+
+/* after the provider's head: the time-out between reads holds from now on */
+void ngx_http_ai_upstream_answered(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+
+ngx_int_t ngx_http_ai_filter_init(ngx_conf_t *cf);
+
+/* publishes what was delivered so far in the slot */
+void ngx_http_ai_settle_run(ngx_http_ai_ctx_t *ctx);
+
+/* ends the hold with the truth; later calls do nothing */
+void ngx_http_ai_settle(ngx_http_ai_ctx_t *ctx);
+
+/* LOG: settles, ends the slot and hands it to the sink */
+ngx_int_t ngx_http_ai_log_handler(ngx_http_request_t *r);
+void ngx_http_ai_end(ngx_http_ai_ctx_t *ctx);
 
 
 /* ngx_http_ai_refuse.c: answers in the dialect of the route */
@@ -285,6 +387,14 @@ typedef struct {
  * its phase handler.  ctx may have no key or model yet.
  */
 ngx_int_t ngx_http_ai_refuse(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ai_error_t *e);
+
+/* the parts of it: the body in the route's dialect; retry-after and the like;
+   ctx->status and counters */
+ngx_buf_t *ngx_http_ai_refuse_body(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ai_error_t *e);
+ngx_int_t ngx_http_ai_refuse_headers(ngx_http_request_t *r, ai_error_t *e);
+void ngx_http_ai_refuse_count(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ai_error_t *e);
 
 /* sends a JSON body with a status and finalizes; b is a temporary buffer */
@@ -300,12 +410,84 @@ ngx_int_t ngx_http_ai_header_add(ngx_http_request_t *r, ngx_str_t *name,
 ngx_int_t ngx_http_ai_headers_own(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
 
+/* [locked] as ai_book_limit_view(), also for an owner not in the book: 0 */
+void ngx_http_ai_limit_view(const ai_book_t *book, ai_ref_t owner,
+    const ai_limit_t *l, const ai_now_t *now, ai_limit_view_t *view);
 
-/* endpoints that the gateway answers by itself */
+/* takes the provider's own limits, ids, cookies and traces off its answer,
+   before the gateway's own headers are added */
+void ngx_http_ai_headers_strip(ngx_http_request_t *r);
+
+
+/* ngx_http_ai_page.c: nginx's own error pages as JSON */
+
+/*
+ * For the header filter, when r->err_status is set: turns the head of nginx's
+ * page into that of a JSON error and sets ctx->replaced; makes a context where
+ * there is none yet.
+ */
+ngx_int_t ngx_http_ai_page_header(ngx_http_request_t *r);
+
+/* for the body filter, when ctx->replaced: swallows nginx's bytes and sends
+   the JSON once */
+ngx_int_t ngx_http_ai_page_body(ngx_http_request_t *r, ngx_chain_t *in,
+    ngx_http_output_body_filter_pt next);
+
+
+/*
+ * ngx_http_ai_json.c: a JSON body of any length.  Init, then room before each
+ * piece (an object of a list, say), then send.  Room never returns NULL: after
+ * a failure nothing is written any more, and send says so.
+ */
+
+typedef struct {
+    ngx_http_request_t        *request;
+    ngx_chain_t               *out;
+    ngx_chain_t              **last;
+    ngx_buf_t                 *buf;
+    ai_buf_t                   b;
+    off_t                      size;
+    ngx_str_t                  type;        /* application/json */
+    unsigned                   failed:1;
+} ngx_http_ai_json_t;
+
+void ngx_http_ai_json_init(ngx_http_ai_json_t *js, ngx_http_request_t *r);
+ai_buf_t *ngx_http_ai_json_room(ngx_http_ai_json_t *js, size_t n);
+
+/* sends it; the result is a content handler's, or for finalize_request() */
+ngx_int_t ngx_http_ai_json_send(ngx_http_ai_json_t *js, ngx_uint_t status);
+
+/* sets the head of a JSON answer but for its status */
+void ngx_http_ai_answer_head(ngx_http_request_t *r, off_t size);
+
+
+/*
+ * Endpoints that the gateway answers by itself.  The first two finalize the
+ * request and return NGX_DONE, as ngx_http_ai_refuse() does.
+ */
 
 ngx_int_t ngx_http_ai_models(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
 ngx_int_t ngx_http_ai_usage(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
 ngx_int_t ngx_http_ai_status_handler(ngx_http_request_t *r);
+
+/* "ai_metrics": the directive's setter and the handler it sets */
+char *ngx_http_ai_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_ai_metrics_handler(ngx_http_request_t *r);
+
+/* "key", "model", ... by ai_refusal_t */
+extern const char *const  ngx_http_ai_refusal_names[AI_REFUSED_N];
+
+/* postconfiguration, when all providers are known: mcf->tally */
+ngx_int_t ngx_http_ai_tally_add(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf);
+
+/* an argument of the request, decoded; NGX_DECLINED: not there */
+ngx_int_t ngx_http_ai_arg(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value);
+
+/* appends {"requests":1,"tokens":2,...,"cost_usd":"0.000000003"} of a window;
+   NGX_HTTP_AI_USED_SIZE bytes always suffice */
+#define NGX_HTTP_AI_USED_SIZE  256
+void ngx_http_ai_json_used(ai_buf_t *b, const int64_t used[AI_RES_COUNTED]);
 
 
 #endif /* NGX_HTTP_AI_H */

@@ -1,0 +1,333 @@
+
+/*
+ * The records of the book and its undo journal; for src/core/ai_book*.c.
+ *
+ *   ai_book_s | heads | owners | cells | holds
+ *
+ * Records are named by ai_ref_t, index + 1.  Those never used yet lie above
+ * "top" of their array; those given back are chained from "free".
+ */
+
+
+#ifndef AI_BOOK_INT_H
+#define AI_BOOK_INT_H
+
+
+#include "ai_book.h"
+
+
+#define AI_BOOK_MAGIC    0x6b6f6f625f6961ULL        /* "ai_book" */
+#define AI_BOOK_VERSION  1
+
+#define AI_BOOK_LIMITS   64         /* of both parties of a hold */
+#define AI_BOOK_DRAWS    (2 * AI_RES_COUNTED * AI_PERIOD_BUCKETS)
+
+/*
+ * Words that one call may write.  The largest takes the first hold of two new
+ * owners in a full book: 64 owners given up (6 words each, 3 a bucket), 30
+ * buckets made and drawn from (18 each), two owners (62 each) and a hold (20)
+ * make less than 1300.
+ */
+#define AI_BOOK_JOURNAL  2048
+
+#define AI_BOOK_STEPS    64         /* owners looked at, by one call, for some
+                                       to reuse */
+
+/* "retry after" where no clock tells when a hold will end */
+#define AI_BOOK_RETRY    1000
+
+
+/* what was used and is held in one calendar window */
+
+typedef struct {
+    uint64_t         id;
+    int64_t          used[AI_RES_COUNTED];
+    int64_t          held[AI_RES_COUNTED];  /* by holds taken in it */
+} ai_window_t;
+
+#define AI_WINDOW_DAY    0
+#define AI_WINDOW_MONTH  1
+#define AI_WINDOWS       2
+
+
+typedef struct {
+    ai_owner_id_t    id;
+    ai_ref_t         next;          /* in the hash chain, or free */
+    ai_ref_t         cells;         /* its buckets */
+    uint32_t         open;
+    uint32_t         live;          /* 0: free */
+    ai_window_t      window[AI_WINDOWS];
+    int64_t          held[AI_RES_COUNTED];  /* by all open holds */
+    uint64_t         requests;
+    uint64_t         tokens[2];
+    int64_t          cost;
+    uint64_t         refused[AI_REFUSED_N]; /* atomic, not in the journal */
+} ai_owner_t;
+
+
+/*
+ * A bucket of an owner, of one resource and period.  Requests and tokens are
+ * taken when a hold is taken and put right when it is settled.  Cost is a
+ * budget: it stays "held", which no refill touches, until it is settled, so
+ * that no credit comes back before it was spent.
+ */
+typedef struct {
+    ai_bucket_t      bucket;
+    int64_t          held;
+    int64_t          amount;        /* of the limit that it was last used by */
+    int64_t          burst;
+    ai_ref_t         next;          /* of the same owner, or free */
+    uint8_t          resource;
+    uint8_t          period;
+    uint8_t          pad[2];
+    uint64_t         spare;         /* one cell, one cache line */
+} ai_cell_t;
+
+
+typedef struct {
+    ai_ref_t         next;          /* of the same worker, or free */
+    ai_ref_t         prev;
+    ai_ref_t         owner[2];      /* 0: no such party */
+    uint32_t         segment;
+    uint32_t         slot;
+    uint32_t         window[2][AI_WINDOWS];     /* ids at the time, by party */
+    int64_t          bound[AI_RES_COUNTED];
+    int64_t          guess[AI_RES_COUNTED];
+    uint16_t         draws[2];      /* buckets taken from: ai_cell_bit() */
+    uint16_t         worker;
+    uint16_t         live;
+} ai_hold_t;
+
+#define ai_cell_bit(resource, period)                                        \
+    (1u << ((resource) * AI_PERIOD_BUCKETS + (period)))
+
+
+typedef struct {
+    uint32_t         pid;           /* 0: an empty place */
+    ai_ref_t         holds;
+    uint64_t         start;
+} ai_worker_t;
+
+
+typedef struct {
+    uint64_t         key;           /* hash of the name; 0: empty */
+    uint64_t         bytes;         /* in_bytes, out_bytes << 32 */
+    uint64_t         tokens;        /* out_tokens */
+} ai_model_t;
+
+
+typedef struct {
+    uint32_t         at;            /* word of the book */
+    uint32_t         pad;
+    uint64_t         old;
+} ai_undo_t;
+
+
+typedef struct {
+    uint32_t         max;
+    uint32_t         top;           /* records used at least once */
+    ai_ref_t         free;
+    uint32_t         count;         /* in use */
+    uint64_t         at;            /* offset in the book */
+} ai_array_t;
+
+
+struct ai_book_s {
+    uint64_t         magic;
+    uint32_t         version;
+    uint32_t         layout;        /* sizes of the records, see ai_book.c */
+    uint64_t         size;
+    ai_char          zone_id[16];
+
+    ai_array_t       owners;
+    ai_array_t       cells;
+    ai_array_t       holds;
+    uint64_t         heads;         /* offset; hash of owner ids */
+    uint32_t         mask;
+    uint32_t         hand;          /* next owner to be looked at for reuse */
+    uint64_t         mono_ms;       /* the latest that any call has seen */
+
+    uint32_t         recovered;
+    uint32_t         undo;          /* entries of the journal that hold */
+    ai_undo_t        journal[AI_BOOK_JOURNAL];
+
+    ai_worker_t      workers[AI_BOOK_WORKERS];
+    ai_model_t       models[AI_BOOK_MODELS];
+};
+
+
+#define ai_book_at(bk, offset)  ((void *) ((uintptr_t) (bk) + (offset)))
+
+#define ai_owner_at(bk, ref)                                                 \
+    ((ai_owner_t *) ai_book_at(bk, (bk)->owners.at) + ((ref) - 1))
+#define ai_cell_at(bk, ref)                                                  \
+    ((ai_cell_t *) ai_book_at(bk, (bk)->cells.at) + ((ref) - 1))
+#define ai_hold_at(bk, ref)                                                  \
+    ((ai_hold_t *) ai_book_at(bk, (bk)->holds.at) + ((ref) - 1))
+#define ai_head_at(bk, i)                                                    \
+    ((ai_ref_t *) ai_book_at(bk, (bk)->heads) + (i))
+
+
+/* ---- the undo journal ---- */
+
+typedef uint64_t __attribute__((may_alias))  ai_word_t;
+
+/* one [locked] call; lives on its stack */
+
+typedef struct {
+    ai_book_t       *book;
+    uint32_t         n;             /* copy of book->undo */
+    uint32_t         hand;          /* where the search for room has got to */
+    uint32_t         steps;         /* and how far it may still go */
+    ai_ref_t         pin[2];        /* owners of this call: not for reuse */
+    uint64_t         now_s;
+    uint64_t         mono_ms;
+    unsigned         full:1;
+} ai_tx_t;
+
+void ai_tx_begin(ai_tx_t *tx, ai_book_t *bk, uint64_t now_s,
+    uint64_t mono_ms);
+
+/* AI_OK; AI_ERROR: the journal was too small, all is undone */
+int ai_tx_commit(ai_tx_t *tx);
+
+/* undoes the call; where the search for room stopped is kept */
+void ai_tx_undo(ai_tx_t *tx);
+
+
+/*
+ * Writes a word.  The old value is in the journal, and counted, before the
+ * word changes.  The compiler is held to this order; the processor needs not
+ * be: whoever reads the journal does so after the kernel has reported the
+ * writer's death, when all its stores are seen.
+ */
+static inline void
+ai_tx_put(ai_tx_t *tx, void *at, uint64_t value)
+{
+    ai_word_t  *word;
+    ai_undo_t  *u;
+
+    word = at;
+
+    if (*word == value) {
+        return;
+    }
+
+    if (tx->n == AI_BOOK_JOURNAL) {
+        tx->full = 1;
+        return;
+    }
+
+    u = &tx->book->journal[tx->n];
+    u->at = (uint32_t) (((uintptr_t) at - (uintptr_t) tx->book) / 8);
+    u->old = *word;
+
+    __atomic_store_n(&tx->book->undo, ++tx->n, __ATOMIC_RELEASE);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    __atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
+
+/* writes a part of a word, which must not cross its end */
+
+static inline void
+ai_tx_put_part(ai_tx_t *tx, void *at, const void *value, size_t size)
+{
+    size_t      shift;
+    uint64_t    w;
+    ai_word_t  *word;
+
+    shift = (uintptr_t) at & 7;
+    word = (ai_word_t *) ((uintptr_t) at - shift);
+
+    w = *word;
+    memcpy((ai_char *) &w + shift, value, size);
+
+    ai_tx_put(tx, word, w);
+}
+
+
+static inline void
+ai_tx_put32(ai_tx_t *tx, uint32_t *at, uint32_t value)
+{
+    ai_tx_put_part(tx, at, &value, 4);
+}
+
+
+/* writes a whole record of aligned words */
+
+static inline void
+ai_tx_copy(ai_tx_t *tx, void *at, const void *from, size_t size)
+{
+    size_t            i;
+    ai_word_t        *to;
+    const ai_word_t  *w;
+
+    to = at;
+    w = from;
+
+    for (i = 0; i < size / 8; i++) {
+        ai_tx_put(tx, &to[i], w[i]);
+    }
+}
+
+
+/* the sum, or the bound of the type that it would have passed */
+
+static inline int64_t
+ai_sum(int64_t a, int64_t b)
+{
+    int64_t  sum;
+
+    if (__builtin_add_overflow(a, b, &sum)) {
+        return b > 0 ? INT64_MAX : INT64_MIN;
+    }
+
+    return sum;
+}
+
+
+/* ---- records ---- */
+
+/*
+ * Takes a record from an array, "next" being the one chained behind its first
+ * free one; 0: there is none.
+ */
+ai_ref_t ai_array_take(ai_tx_t *tx, ai_array_t *a, ai_ref_t next);
+
+/* a free record of an array, put back; "next" is its link */
+void ai_array_give(ai_tx_t *tx, ai_array_t *a, ai_ref_t ref, ai_ref_t *next);
+
+/* the owner, found or made; 0: no room */
+ai_ref_t ai_owner_get(ai_tx_t *tx, const ai_owner_id_t *id);
+
+/* AI_OK when ref names an owner in use */
+int ai_owner_check(const ai_book_t *bk, ai_ref_t owner);
+
+/* moves the owner's windows on to those of tx->now_s; never back */
+void ai_owner_roll(ai_tx_t *tx, ai_ref_t owner);
+
+ai_ref_t ai_cell_find(const ai_book_t *bk, ai_ref_t owner, unsigned resource,
+    unsigned period);
+
+/* a new, full bucket; 0: no room */
+ai_ref_t ai_cell_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource,
+    unsigned period);
+
+/* the limit that a bucket was last used by */
+void ai_cell_limit(const ai_cell_t *cell, ai_limit_t *limit);
+
+/* the window of a period: its current values, zero when it has passed */
+void ai_window_get(const ai_owner_t *o, unsigned which, uint64_t now_s,
+    ai_window_t *w);
+
+
+#define ai_is_bucket(l)                                                      \
+    ((l)->resource < AI_RES_COUNTED && (l)->period < AI_PERIOD_BUCKETS)
+
+#define ai_is_window(l)                                                      \
+    ((l)->resource < AI_RES_COUNTED                                          \
+     && ((l)->period == AI_PERIOD_DAY || (l)->period == AI_PERIOD_MONTH))
+
+
+#endif /* AI_BOOK_INT_H */

@@ -1,0 +1,401 @@
+
+/*
+ * Owners and their buckets: found by hash, made on first use, and reused when
+ * nothing is lost by it.
+ */
+
+
+#include "ai_book_int.h"
+
+
+/* of tenant and key in one piece; longer pairs are digested one by one */
+#define AI_OWNER_TEXT  1024
+
+
+void
+ai_owner_id(ai_owner_id_t *id, const ai_str_t *tenant, const ai_str_t *key)
+{
+    size_t   len;
+    ai_char  digest[AI_KEY_DIGEST], text[AI_OWNER_TEXT];
+
+    if (key == NULL) {
+        ai_key_digest(tenant->data, tenant->len, digest);
+        memcpy(id->id, digest, sizeof(id->id));
+        return;
+    }
+
+    if (tenant->len < sizeof(text) / 2 && key->len < sizeof(text) / 2) {
+        memcpy(text, tenant->data, tenant->len);
+        text[tenant->len] = '\0';
+        memcpy(text + tenant->len + 1, key->data, key->len);
+        len = tenant->len + 1 + key->len;
+
+    } else {
+        ai_key_digest(tenant->data, tenant->len, text);
+        ai_key_digest(key->data, key->len, text + AI_KEY_DIGEST);
+        len = 2 * AI_KEY_DIGEST;
+    }
+
+    ai_key_digest(text, len, digest);
+    memcpy(id->id, digest, sizeof(id->id));
+}
+
+
+int
+ai_owner_check(const ai_book_t *bk, ai_ref_t owner)
+{
+    if (owner == 0 || owner > bk->owners.top
+        || !ai_owner_at(bk, owner)->live)
+    {
+        return AI_DECLINED;
+    }
+
+    return AI_OK;
+}
+
+
+/* the id is a digest: any part of it is as good as a hash of it */
+
+static ai_ref_t *
+ai_owner_head(const ai_book_t *bk, const ai_owner_id_t *id)
+{
+    uint32_t  hash;
+
+    memcpy(&hash, id->id, 4);
+
+    return ai_head_at(bk, hash & bk->mask);
+}
+
+
+ai_ref_t
+ai_book_owner_find(const ai_book_t *bk, const ai_owner_id_t *id)
+{
+    ai_ref_t           ref;
+    const ai_owner_t  *o;
+
+    for (ref = *ai_owner_head(bk, id); ref; ref = o->next) {
+        o = ai_owner_at(bk, ref);
+
+        if (memcmp(o->id.id, id->id, sizeof(id->id)) == 0) {
+            return ref;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * Whether no limit would notice that this owner is forgotten.  Its totals are
+ * lost: they begin at zero when it comes back.
+ */
+
+static int
+ai_owner_idle(const ai_tx_t *tx, ai_ref_t ref)
+{
+    unsigned           i, n;
+    uint64_t           mono;
+    ai_ref_t           c;
+    ai_limit_t         limit;
+    ai_bucket_t        b;
+    ai_window_t        w;
+    const ai_cell_t   *cell;
+    const ai_owner_t  *o;
+
+    o = ai_owner_at(tx->book, ref);
+
+    if (!o->live || o->open || ref == tx->pin[0] || ref == tx->pin[1]) {
+        return 0;
+    }
+
+    for (i = 0; i < AI_WINDOWS; i++) {
+        ai_window_get(o, i, tx->now_s, &w);
+
+        for (n = 0; n < AI_RES_COUNTED; n++) {
+            if (w.used[n]) {
+                return 0;
+            }
+        }
+    }
+
+    mono = tx->mono_ms ? tx->mono_ms : tx->book->mono_ms;
+
+    for (c = o->cells; c; c = cell->next) {
+        cell = ai_cell_at(tx->book, c);
+
+        ai_cell_limit(cell, &limit);
+        b = cell->bucket;
+        ai_bucket_refill(&b, &limit, mono);
+
+        if (b.taken) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static void
+ai_owner_free(ai_tx_t *tx, ai_ref_t ref)
+{
+    ai_ref_t     c, next, *link;
+    ai_book_t   *bk;
+    ai_owner_t  *o;
+
+    bk = tx->book;
+    o = ai_owner_at(bk, ref);
+
+    link = ai_owner_head(bk, &o->id);
+
+    while (*link && *link != ref) {
+        link = &ai_owner_at(bk, *link)->next;
+    }
+
+    if (*link) {
+        ai_tx_put32(tx, link, o->next);
+    }
+
+    for (c = o->cells; c; c = next) {
+        next = ai_cell_at(bk, c)->next;
+        ai_array_give(tx, &bk->cells, c, &ai_cell_at(bk, c)->next);
+    }
+
+    ai_tx_put32(tx, &o->cells, 0);
+    ai_tx_put32(tx, &o->live, 0);
+    ai_array_give(tx, &bk->owners, ref, &o->next);
+}
+
+
+/*
+ * Frees one idle owner, if the next few hold one.  The hand goes round, so
+ * that each owner is looked at again only after all the others.
+ */
+
+static int
+ai_owner_reuse(ai_tx_t *tx)
+{
+    ai_ref_t    ref;
+    ai_book_t  *bk;
+
+    bk = tx->book;
+
+    while (bk->owners.top && tx->steps) {
+        tx->steps--;
+
+        ref = tx->hand % bk->owners.top + 1;
+        tx->hand = ref;
+
+        if (ai_owner_idle(tx, ref)) {
+            ai_owner_free(tx, ref);
+            return AI_OK;
+        }
+    }
+
+    return AI_DECLINED;
+}
+
+
+static ai_ref_t
+ai_owner_take(ai_tx_t *tx)
+{
+    ai_ref_t     next;
+    ai_array_t  *a;
+
+    a = &tx->book->owners;
+    next = a->free ? ai_owner_at(tx->book, a->free)->next : 0;
+
+    return ai_array_take(tx, a, next);
+}
+
+
+ai_ref_t
+ai_owner_get(ai_tx_t *tx, const ai_owner_id_t *id)
+{
+    ai_ref_t     ref, *head;
+    ai_owner_t   o;
+
+    ref = ai_book_owner_find(tx->book, id);
+
+    if (ref) {
+        return ref;
+    }
+
+    ref = ai_owner_take(tx);
+
+    if (ref == 0) {
+        if (ai_owner_reuse(tx) != AI_OK) {
+            return 0;
+        }
+
+        ref = ai_owner_take(tx);
+    }
+
+    if (ref == 0 || tx->full) {
+        return 0;
+    }
+
+    head = ai_owner_head(tx->book, id);
+
+    memset(&o, 0, sizeof(ai_owner_t));
+    o.id = *id;
+    o.next = *head;
+    o.live = 1;
+
+    ai_tx_copy(tx, ai_owner_at(tx->book, ref), &o, sizeof(ai_owner_t));
+    ai_tx_put32(tx, head, ref);
+
+    return ref;
+}
+
+
+ai_ref_t
+ai_book_owner(ai_book_t *bk, const ai_owner_id_t *id, uint64_t now_s)
+{
+    ai_tx_t   tx;
+    ai_ref_t  ref;
+
+    ai_tx_begin(&tx, bk, now_s, 0);
+
+    ref = ai_owner_get(&tx, id);
+
+    if (ref == 0) {
+        ai_tx_undo(&tx);
+        return 0;
+    }
+
+    return ai_tx_commit(&tx) == AI_OK ? ref : 0;
+}
+
+
+void
+ai_book_owner_refused(ai_book_t *bk, ai_ref_t owner, ai_refusal_t why)
+{
+    if ((unsigned) why >= AI_REFUSED_N || ai_owner_check(bk, owner) != AI_OK) {
+        return;
+    }
+
+    __atomic_fetch_add(&ai_owner_at(bk, owner)->refused[why], 1,
+                       __ATOMIC_RELAXED);
+}
+
+
+static uint32_t
+ai_window_id(unsigned which, uint64_t now_s)
+{
+    return which == AI_WINDOW_DAY ? ai_day_id(now_s) : ai_month_id(now_s);
+}
+
+
+void
+ai_window_get(const ai_owner_t *o, unsigned which, uint64_t now_s,
+    ai_window_t *w)
+{
+    uint32_t  id;
+
+    id = ai_window_id(which, now_s);
+
+    if (o->window[which].id >= id) {
+        *w = o->window[which];
+        return;
+    }
+
+    memset(w, 0, sizeof(ai_window_t));
+    w->id = id;
+}
+
+
+void
+ai_owner_roll(ai_tx_t *tx, ai_ref_t owner)
+{
+    unsigned      i;
+    ai_owner_t   *o;
+    ai_window_t   w;
+
+    o = ai_owner_at(tx->book, owner);
+
+    for (i = 0; i < AI_WINDOWS; i++) {
+        ai_window_get(o, i, tx->now_s, &w);
+
+        if (w.id != o->window[i].id) {
+            ai_tx_copy(tx, &o->window[i], &w, sizeof(ai_window_t));
+        }
+    }
+}
+
+
+ai_ref_t
+ai_cell_find(const ai_book_t *bk, ai_ref_t owner, unsigned resource,
+    unsigned period)
+{
+    ai_ref_t          ref;
+    const ai_cell_t  *cell;
+
+    /* no more than AI_BOOK_DRAWS / 2 of them */
+
+    for (ref = ai_owner_at(bk, owner)->cells; ref; ref = cell->next) {
+        cell = ai_cell_at(bk, ref);
+
+        if (cell->resource == resource && cell->period == period) {
+            return ref;
+        }
+    }
+
+    return 0;
+}
+
+
+static ai_ref_t
+ai_cell_take(ai_tx_t *tx)
+{
+    ai_ref_t     next;
+    ai_array_t  *a;
+
+    a = &tx->book->cells;
+    next = a->free ? ai_cell_at(tx->book, a->free)->next : 0;
+
+    return ai_array_take(tx, a, next);
+}
+
+
+ai_ref_t
+ai_cell_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource, unsigned period)
+{
+    ai_ref_t     ref;
+    ai_cell_t    cell;
+    ai_owner_t  *o;
+
+    /* an owner that is reused may have had no bucket */
+
+    for (ref = ai_cell_take(tx); ref == 0; ref = ai_cell_take(tx)) {
+        if (ai_owner_reuse(tx) != AI_OK) {
+            return 0;
+        }
+    }
+
+    if (tx->full) {
+        return 0;
+    }
+
+    o = ai_owner_at(tx->book, owner);
+
+    memset(&cell, 0, sizeof(ai_cell_t));
+    cell.resource = (uint8_t) resource;
+    cell.period = (uint8_t) period;
+    cell.next = o->cells;
+
+    ai_tx_copy(tx, ai_cell_at(tx->book, ref), &cell, sizeof(ai_cell_t));
+    ai_tx_put32(tx, &o->cells, ref);
+
+    return ref;
+}
+
+
+void
+ai_cell_limit(const ai_cell_t *cell, ai_limit_t *limit)
+{
+    limit->resource = cell->resource;
+    limit->period = cell->period;
+    limit->amount = cell->amount;
+    limit->burst = cell->burst;
+}

@@ -1,0 +1,318 @@
+
+/*
+ * Ending a hold with the truth, and counting rows that never had one.
+ */
+
+
+#include "ai_book_int.h"
+
+
+/* what a provider claims is no reason to overflow a sum */
+
+static void
+ai_used_clamp(int64_t *to, const int64_t *from)
+{
+    unsigned  i;
+
+    for (i = 0; i < AI_RES_COUNTED; i++) {
+        to[i] = from[i] < 0 ? 0 : from[i];
+
+        if (to[i] > AI_LIMIT_MAX) {
+            to[i] = AI_LIMIT_MAX;
+        }
+    }
+}
+
+
+static void
+ai_used_add(ai_tx_t *tx, int64_t *sum, const int64_t *used)
+{
+    unsigned  i;
+
+    for (i = 0; i < AI_RES_COUNTED; i++) {
+        ai_tx_put(tx, &sum[i], (uint64_t) ai_sum(sum[i], used[i]));
+    }
+}
+
+
+static void
+ai_held_sub(ai_tx_t *tx, int64_t *held, const int64_t *bound)
+{
+    unsigned  i;
+
+    for (i = 0; i < AI_RES_COUNTED; i++) {
+        ai_tx_put(tx, &held[i], (uint64_t) (held[i] - bound[i]));
+    }
+}
+
+
+static uint64_t
+ai_total(uint64_t sum, uint64_t n)
+{
+    return n > UINT64_MAX - sum ? UINT64_MAX : sum + n;
+}
+
+
+/* counters that are never reset */
+
+static void
+ai_owner_totals(ai_tx_t *tx, ai_owner_t *o, const int64_t *used,
+    const uint64_t tokens[2])
+{
+    ai_tx_put(tx, &o->requests,
+              ai_total(o->requests, (uint64_t) used[AI_RES_REQUESTS]));
+    ai_tx_put(tx, &o->tokens[0], ai_total(o->tokens[0], tokens[0]));
+    ai_tx_put(tx, &o->tokens[1], ai_total(o->tokens[1], tokens[1]));
+    ai_tx_put(tx, &o->cost, (uint64_t) ai_sum(o->cost, used[AI_RES_COST]));
+}
+
+
+/* moves "n" into a bucket, or out of it when it is negative */
+
+static void
+ai_bucket_move(ai_bucket_t *b, int64_t n)
+{
+    b->taken = ai_sum(b->taken, n);
+
+    if (b->taken <= 0) {
+        b->taken = 0;
+        b->rem = 0;
+    }
+}
+
+
+/* the refill comes first: time before a charge does not pay for it */
+
+static void
+ai_settle_cell(ai_tx_t *tx, ai_cell_t *cell, const ai_hold_t *h,
+    const int64_t *used)
+{
+    unsigned     r;
+    ai_limit_t   limit;
+    ai_bucket_t  b;
+
+    r = cell->resource;
+
+    ai_cell_limit(cell, &limit);
+    b = cell->bucket;
+    ai_bucket_refill(&b, &limit, tx->mono_ms);
+
+    if (r == AI_RES_COST) {
+        ai_tx_put(tx, &cell->held, (uint64_t) (cell->held - h->bound[r]));
+        ai_bucket_move(&b, used[r]);
+
+    } else {
+        ai_bucket_move(&b, used[r] - h->guess[r]);
+    }
+
+    ai_tx_copy(tx, &cell->bucket, &b, sizeof(ai_bucket_t));
+}
+
+
+static void
+ai_settle_owner(ai_tx_t *tx, const ai_hold_t *h, unsigned party,
+    const int64_t *used, const uint64_t tokens[2])
+{
+    unsigned     i;
+    ai_ref_t     c;
+    ai_cell_t   *cell;
+    ai_owner_t  *o;
+
+    o = ai_owner_at(tx->book, h->owner[party]);
+
+    for (i = 0; i < AI_WINDOWS; i++) {
+        if (o->window[i].id == h->window[party][i]) {
+            ai_held_sub(tx, o->window[i].held, h->bound);
+            ai_used_add(tx, o->window[i].used, used);
+        }
+    }
+
+    ai_held_sub(tx, o->held, h->bound);
+    ai_tx_put32(tx, &o->open, o->open - 1);
+    ai_owner_totals(tx, o, used, tokens);
+
+    for (c = h->draws[party] ? o->cells : 0; c; c = cell->next) {
+        cell = ai_cell_at(tx->book, c);
+
+        if (h->draws[party] & ai_cell_bit(cell->resource, cell->period)) {
+            ai_settle_cell(tx, cell, h, used);
+        }
+    }
+}
+
+
+static void
+ai_hold_free(ai_tx_t *tx, ai_ref_t ref)
+{
+    ai_book_t  *bk;
+    ai_hold_t  *h;
+    uint16_t    dead;
+
+    bk = tx->book;
+    h = ai_hold_at(bk, ref);
+    dead = 0;
+
+    if (h->next) {
+        ai_tx_put32(tx, &ai_hold_at(bk, h->next)->prev, h->prev);
+    }
+
+    if (h->prev) {
+        ai_tx_put32(tx, &ai_hold_at(bk, h->prev)->next, h->next);
+
+    } else {
+        ai_tx_put32(tx, &bk->workers[h->worker].holds, h->next);
+    }
+
+    ai_tx_put_part(tx, &h->live, &dead, sizeof(dead));
+    ai_array_give(tx, &bk->holds, ref, &h->next);
+}
+
+
+void
+ai_book_settle(ai_book_t *bk, ai_ref_t hold,
+    const int64_t used[AI_RES_COUNTED], const uint64_t tokens[2],
+    const ai_now_t *now)
+{
+    int64_t           u[AI_RES_COUNTED];
+    ai_tx_t           tx;
+    unsigned          i;
+    const ai_hold_t  *h;
+
+    if (hold == 0 || hold > bk->holds.top || !ai_hold_at(bk, hold)->live) {
+        return;
+    }
+
+    ai_used_clamp(u, used);
+    ai_tx_begin(&tx, bk, now->now_s, now->mono_ms);
+
+    h = ai_hold_at(bk, hold);
+
+    for (i = 0; i < 2 && h->owner[i]; i++) {
+        ai_settle_owner(&tx, h, i, u, tokens);
+    }
+
+    ai_hold_free(&tx, hold);
+
+    (void) ai_tx_commit(&tx);
+}
+
+
+/*
+ * Replays one row in a bucket of cost at the row's own time, as far as the
+ * monotonic clock reaches back; rows that come in order decay exactly, others
+ * less than they might.
+ */
+
+static int
+ai_count_cell(ai_tx_t *tx, ai_ref_t owner, const ai_limit_t *l, int64_t cost,
+    uint64_t age_s)
+{
+    uint64_t     at;
+    ai_ref_t     ref;
+    ai_cell_t   *cell;
+    ai_bucket_t  b;
+
+    ref = ai_cell_find(tx->book, owner, l->resource, l->period);
+
+    if (ref == 0) {
+        ref = ai_cell_make(tx, owner, l->resource, l->period);
+
+        if (ref == 0) {
+            return AI_ERROR;
+        }
+    }
+
+    cell = ai_cell_at(tx->book, ref);
+    at = age_s < tx->mono_ms / 1000 ? tx->mono_ms - age_s * 1000 : 0;
+
+    b = cell->bucket;
+    ai_bucket_refill(&b, l, at);
+    ai_bucket_move(&b, cost);
+
+    ai_tx_copy(tx, &cell->bucket, &b, sizeof(ai_bucket_t));
+    ai_tx_put(tx, &cell->amount, (uint64_t) l->amount);
+    ai_tx_put(tx, &cell->burst, (uint64_t) l->burst);
+
+    return AI_OK;
+}
+
+
+static int
+ai_count_owner(ai_tx_t *tx, const ai_party_t *party, const int64_t *used,
+    uint64_t at_s)
+{
+    uint32_t           day;
+    uint64_t           tokens[2], age;
+    unsigned           i;
+    ai_ref_t           ref;
+    ai_owner_t        *o;
+    const ai_limit_t  *l;
+
+    ref = ai_owner_get(tx, &party->id);
+
+    if (ref == 0) {
+        return AI_ERROR;
+    }
+
+    tx->pin[tx->pin[0] ? 1 : 0] = ref;
+
+    ai_owner_roll(tx, ref);
+
+    o = ai_owner_at(tx->book, ref);
+    day = ai_day_id(at_s);
+
+    /* a row of the future, its clock was wrong, counts as one of today */
+
+    if (day >= o->window[AI_WINDOW_DAY].id) {
+        ai_used_add(tx, o->window[AI_WINDOW_DAY].used, used);
+    }
+
+    if (day / 100 >= o->window[AI_WINDOW_MONTH].id) {
+        ai_used_add(tx, o->window[AI_WINDOW_MONTH].used, used);
+    }
+
+    tokens[0] = (uint64_t) used[AI_RES_INPUT_TOKENS];
+    tokens[1] = (uint64_t) used[AI_RES_OUTPUT_TOKENS];
+    ai_owner_totals(tx, o, used, tokens);
+
+    age = at_s < tx->now_s ? tx->now_s - at_s : 0;
+
+    for (i = 0; i < party->nlimits; i++) {
+        l = &party->limits[i];
+
+        if (l->resource == AI_RES_COST && ai_is_bucket(l)
+            && used[AI_RES_COST]
+            && ai_count_cell(tx, ref, l, used[AI_RES_COST], age) != AI_OK)
+        {
+            return AI_ERROR;
+        }
+    }
+
+    return AI_OK;
+}
+
+
+int
+ai_book_count(ai_book_t *bk, const ai_party_t *party, unsigned nparty,
+    const int64_t used[AI_RES_COUNTED], uint64_t at_s, const ai_now_t *now)
+{
+    int64_t   u[AI_RES_COUNTED];
+    ai_tx_t   tx;
+    unsigned  i;
+
+    if (nparty > 2) {
+        return AI_ERROR;
+    }
+
+    ai_used_clamp(u, used);
+    ai_tx_begin(&tx, bk, now->now_s, now->mono_ms);
+
+    for (i = 0; i < nparty; i++) {
+        if (ai_count_owner(&tx, &party[i], u, at_s) != AI_OK) {
+            ai_tx_undo(&tx);
+            return AI_ERROR;
+        }
+    }
+
+    return ai_tx_commit(&tx);
+}

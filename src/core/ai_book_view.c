@@ -1,0 +1,142 @@
+
+/*
+ * What stands in the book, for headers, /v1/usage and the operator.
+ */
+
+
+#include "ai_book_int.h"
+
+
+void
+ai_book_owner_view(const ai_book_t *bk, ai_ref_t owner, uint64_t now_s,
+    ai_owner_view_t *view)
+{
+    unsigned           i;
+    ai_window_t        day, month;
+    const ai_owner_t  *o;
+
+    memset(view, 0, sizeof(ai_owner_view_t));
+
+    if (ai_owner_check(bk, owner) != AI_OK) {
+        view->day = ai_day_id(now_s);
+        view->month = ai_month_id(now_s);
+        return;
+    }
+
+    o = ai_owner_at(bk, owner);
+
+    ai_window_get(o, AI_WINDOW_DAY, now_s, &day);
+    ai_window_get(o, AI_WINDOW_MONTH, now_s, &month);
+
+    view->day = (uint32_t) day.id;
+    view->month = (uint32_t) month.id;
+
+    memcpy(view->used_day, day.used, sizeof(view->used_day));
+    memcpy(view->used_month, month.used, sizeof(view->used_month));
+    memcpy(view->held, o->held, sizeof(view->held));
+
+    view->open = o->open;
+    view->requests = o->requests;
+    view->tokens[0] = o->tokens[0];
+    view->tokens[1] = o->tokens[1];
+    view->cost = o->cost;
+
+    for (i = 0; i < AI_REFUSED_N; i++) {
+        view->refused[i] = __atomic_load_n(&o->refused[i], __ATOMIC_RELAXED);
+    }
+}
+
+
+static void
+ai_bucket_view(const ai_book_t *bk, ai_ref_t owner, const ai_limit_t *l,
+    uint64_t now, ai_limit_view_t *view)
+{
+    ai_ref_t          ref;
+    ai_bucket_t       b;
+    const ai_cell_t  *cell;
+
+    memset(&b, 0, sizeof(ai_bucket_t));
+
+    ref = owner ? ai_cell_find(bk, owner, l->resource, l->period) : 0;
+
+    if (ref) {
+        cell = ai_cell_at(bk, ref);
+        b = cell->bucket;
+        view->held = cell->held;
+    }
+
+    ai_bucket_refill(&b, l, now);
+
+    view->used = b.taken;
+    view->remaining = ai_sum(ai_bucket_level(&b, l), -view->held);
+
+    /* whole again: all of the burst may be taken; an amount of 0 never is */
+
+    view->reset_ms = ai_bucket_wait(&b, l, l->burst);
+}
+
+
+static void
+ai_window_view(const ai_book_t *bk, ai_ref_t owner, const ai_limit_t *l,
+    uint64_t now_s, ai_limit_view_t *view)
+{
+    ai_window_t  w;
+
+    if (owner) {
+        ai_window_get(ai_owner_at(bk, owner), l->period - AI_PERIOD_DAY,
+                      now_s, &w);
+        view->used = w.used[l->resource];
+        view->held = w.held[l->resource];
+    }
+
+    view->remaining = ai_sum(ai_sum(l->amount, -view->used), -view->held);
+    view->reset_ms = (int64_t) (ai_window_end(l->period, now_s) - now_s)
+                     * 1000;
+}
+
+
+void
+ai_book_limit_view(const ai_book_t *bk, ai_ref_t owner,
+    const ai_limit_t *limit, const ai_now_t *now, ai_limit_view_t *view)
+{
+    memset(view, 0, sizeof(ai_limit_view_t));
+
+    if (ai_owner_check(bk, owner) != AI_OK) {
+        owner = 0;
+    }
+
+    if (limit->resource == AI_RES_CONCURRENCY) {
+        view->used = owner ? ai_owner_at(bk, owner)->open : 0;
+        view->remaining = ai_sum(limit->amount, -view->used);
+
+    } else if (ai_is_bucket(limit)) {
+        ai_bucket_view(bk, owner, limit, now->mono_ms, view);
+
+    } else if (ai_is_window(limit)) {
+        ai_window_view(bk, owner, limit, now->now_s, view);
+    }
+
+    if (view->remaining < 0) {
+        view->remaining = 0;
+    }
+
+    if (view->reset_ms < 0) {
+        view->reset_ms = 0;
+    }
+}
+
+
+void
+ai_book_stat(const ai_book_t *bk, ai_book_stat_t *st)
+{
+    st->size = bk->size;
+    st->owners = bk->owners.count;
+    st->buckets = bk->cells.count;
+    st->holds = bk->holds.count;
+    st->holds_max = bk->holds.max;
+    st->recovered = bk->recovered;
+    st->used = bk->owners.at
+               + st->owners * (uint64_t) sizeof(ai_owner_t)
+               + st->buckets * (uint64_t) sizeof(ai_cell_t)
+               + st->holds * (uint64_t) sizeof(ai_hold_t);
+}

@@ -1,0 +1,930 @@
+
+/*
+ * A strict, resumable JSON scanner.
+ *
+ * The state between two calls is a place in the grammar (what may come next)
+ * and, inside of a token, a place in that token.  Separators are taken eagerly
+ * with the token before them, so that a dense body costs one turn of the
+ * switch a token.  The stack of open objects and arrays is a bit each.
+ *
+ * The bytes of strings are looked at sixteen at a time: whatever is not a
+ * quote, a backslash, a control character or past ASCII needs no second look.
+ */
+
+
+#include "ai_json.h"
+
+#if (__SSE2__)
+#include <emmintrin.h>
+#endif
+
+
+typedef enum {
+    AI_JSON_S_VALUE = 0,        /* what ai_json_init() leaves */
+    AI_JSON_S_FIRST_VALUE,      /* behind '[' */
+    AI_JSON_S_FIRST_KEY,        /* behind '{' */
+    AI_JSON_S_KEY,
+    AI_JSON_S_COLON,
+    AI_JSON_S_NEXT,             /* behind a value: ',' or the end */
+    AI_JSON_S_DONE,
+    AI_JSON_S_BROKEN,
+
+    /* inside of a token */
+    AI_JSON_S_IN_KEY,
+    AI_JSON_S_IN_STRING,
+    AI_JSON_S_IN_NUMBER,
+    AI_JSON_S_IN_TRUE,
+    AI_JSON_S_IN_FALSE,
+    AI_JSON_S_IN_NULL
+} ai_json_state_t;
+
+
+/* places in a number; it may end in the odd ones */
+
+#define AI_JSON_N_START  0
+#define AI_JSON_N_ZERO   1
+#define AI_JSON_N_MINUS  2
+#define AI_JSON_N_INT    3
+#define AI_JSON_N_DOT    4
+#define AI_JSON_N_FRAC   5
+#define AI_JSON_N_E      6
+#define AI_JSON_N_EXP    7
+#define AI_JSON_N_ESIGN  8
+
+
+/* js->hex: this, or how many digits of \uXXXX are to come */
+
+#define AI_JSON_BACKSLASH  5
+
+
+int  ai_json_portable;
+
+
+static const char *const  ai_json_words[] = { "true", "false", "null" };
+
+
+#define ai_json_is_digit(c)  ((unsigned) (c) - '0' < 10)
+
+#define ai_json_is_space(c)                                                  \
+    ((c) == ' ' || (c) == '\n' || (c) == '\r' || (c) == '\t')
+
+#define ai_json_in_object(js)                                                \
+    ((js)->stack[((js)->depth - 1) / 64] >> (((js)->depth - 1) % 64) & 1)
+
+
+void
+ai_json_init(ai_json_t *js, unsigned lax)
+{
+    memset(js, 0, sizeof(ai_json_t));
+    js->lax = lax ? 1 : 0;
+}
+
+
+/* ---- runs of bytes ---- */
+
+
+#if (__SSE2__)
+
+/* a bit for each byte that ends a run: signed, all past ASCII are < 0x20 */
+
+static inline unsigned
+ai_json_stops(__m128i v)
+{
+    __m128i  m;
+
+    m = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
+    m = _mm_or_si128(m, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+    m = _mm_or_si128(m, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+
+    return (unsigned) _mm_movemask_epi8(m);
+}
+
+
+#define ai_json_load(p)  _mm_loadu_si128((const __m128i *) (const void *) (p))
+
+
+static inline const ai_char *
+ai_json_plain_simd(const ai_char *p, const ai_char *end)
+{
+    unsigned  n, m;
+
+    for (n = 0; end - p >= 16; n++) {
+
+        /* a long run: four at once, until one of them has a stop */
+
+        if (n >= 4) {
+            while (end - p >= 64
+                   && (ai_json_stops(ai_json_load(p))
+                       | ai_json_stops(ai_json_load(p + 16))
+                       | ai_json_stops(ai_json_load(p + 32))
+                       | ai_json_stops(ai_json_load(p + 48))) == 0)
+            {
+                p += 64;
+            }
+
+            if (end - p < 16) {
+                break;
+            }
+        }
+
+        m = ai_json_stops(ai_json_load(p));
+
+        if (m) {
+            return p + __builtin_ctz(m);
+        }
+
+        p += 16;
+    }
+
+    return p;
+}
+
+#endif
+
+
+#define AI_JSON_ONES   ((uint64_t) 0x0101010101010101)
+#define AI_JSON_HIGHS  ((uint64_t) 0x8080808080808080)
+
+#define ai_json_has_zero(v)     (((v) - AI_JSON_ONES) & ~(v) & AI_JSON_HIGHS)
+
+
+/* the first byte from p on that is not plain, or end */
+
+static inline const ai_char *
+ai_json_plain(const ai_char *p, const ai_char *end)
+{
+    uint64_t  v;
+
+#if (__SSE2__)
+
+    if (!ai_json_portable) {
+        p = ai_json_plain_simd(p, end);
+    }
+
+#endif
+
+    while (end - p >= 8) {
+        memcpy(&v, p, 8);
+
+        if ((v & AI_JSON_HIGHS)
+            || ((v - AI_JSON_ONES * 0x20) & ~v & AI_JSON_HIGHS)
+            || ai_json_has_zero(v ^ (AI_JSON_ONES * '"'))
+            || ai_json_has_zero(v ^ (AI_JSON_ONES * '\\')))
+        {
+            break;
+        }
+
+        p += 8;
+    }
+
+    while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') {
+        p++;
+    }
+
+    return p;
+}
+
+
+static const ai_char *
+ai_json_space_run(const ai_char *p, const ai_char *end)
+{
+#if (__SSE2__)
+
+    unsigned  m;
+    __m128i   v, s;
+
+    while (!ai_json_portable && end - p >= 16) {
+        v = ai_json_load(p);
+
+        s = _mm_cmpeq_epi8(v, _mm_set1_epi8(' '));
+        s = _mm_or_si128(s, _mm_cmpeq_epi8(v, _mm_set1_epi8('\n')));
+        s = _mm_or_si128(s, _mm_cmpeq_epi8(v, _mm_set1_epi8('\r')));
+        s = _mm_or_si128(s, _mm_cmpeq_epi8(v, _mm_set1_epi8('\t')));
+
+        m = (unsigned) _mm_movemask_epi8(s) ^ 0xffff;
+
+        if (m) {
+            return p + __builtin_ctz(m);
+        }
+
+        p += 16;
+    }
+
+#endif
+
+    while (p < end && ai_json_is_space(*p)) {
+        p++;
+    }
+
+    return p;
+}
+
+
+static inline const ai_char *
+ai_json_space(const ai_char *p, const ai_char *end)
+{
+    if (p == end || *p > ' ') {
+        return p;
+    }
+
+    if (end - p > 1 && *p == ' ' && p[1] > ' ') {
+        return p + 1;
+    }
+
+    return ai_json_space_run(p, end);
+}
+
+
+/* ---- strings ---- */
+
+
+static int
+ai_json_utf8_lead(ai_json_t *js, ai_char c)
+{
+    js->utf8_lo = 0x80;
+    js->utf8_hi = 0xbf;
+
+    if (c >= 0xc2 && c <= 0xdf) {
+        js->utf8 = 1;
+
+    } else if (c >= 0xe0 && c <= 0xef) {
+        js->utf8 = 2;
+        js->utf8_lo = (c == 0xe0) ? 0xa0 : 0x80;
+        js->utf8_hi = (c == 0xed) ? 0x9f : 0xbf;
+
+    } else if (c >= 0xf0 && c <= 0xf4) {
+        js->utf8 = 3;
+        js->utf8_lo = (c == 0xf0) ? 0x90 : 0x80;
+        js->utf8_hi = (c == 0xf4) ? 0x8f : 0xbf;
+
+    } else {
+        return AI_ERROR;
+    }
+
+    return AI_OK;
+}
+
+
+/*
+ * Whole sequences of two and three bytes that need no look at their ranges,
+ * and the single characters between them: most of the text that is not
+ * English.  The rest is left to ai_json_utf8_lead().
+ */
+
+static inline const ai_char *
+ai_json_utf8_run(const ai_char *p, const ai_char *end)
+{
+    while (end - p >= 4) {
+
+        if ((p[0] & 0xf0) == 0xe0) {
+
+            if ((p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80
+                || (p[0] == 0xe0 && p[1] < 0xa0)
+                || (p[0] == 0xed && p[1] > 0x9f))
+            {
+                break;
+            }
+
+            p += 3;
+            continue;
+        }
+
+        if (p[0] >= 0xc2 && p[0] <= 0xdf) {
+
+            if ((p[1] & 0xc0) != 0x80) {
+                break;
+            }
+
+            p += 2;
+            continue;
+        }
+
+        if (p[0] == ' ' && p[1] >= 0x80) {
+            p++;
+            continue;
+        }
+
+        break;
+    }
+
+    return p;
+}
+
+
+/* from a byte past ASCII on; stops at an ASCII one or inside of a sequence */
+
+static int
+ai_json_utf8(ai_json_t *js, const ai_char **pos, const ai_char *end)
+{
+    const ai_char  *p;
+
+    p = *pos;
+
+    while (p < end) {
+
+        if (js->utf8) {
+
+            if (*p < js->utf8_lo || *p > js->utf8_hi) {
+                *pos = p;
+                return AI_ERROR;
+            }
+
+            js->utf8--;
+            js->utf8_lo = 0x80;
+            js->utf8_hi = 0xbf;
+            p++;
+            continue;
+        }
+
+        p = ai_json_utf8_run(p, end);
+
+        if (p == end || *p < 0x80) {
+            break;
+        }
+
+        if (ai_json_utf8_lead(js, *p) != AI_OK) {
+            *pos = p;
+            return AI_ERROR;
+        }
+
+        p++;
+    }
+
+    *pos = p;
+
+    return AI_OK;
+}
+
+
+static int
+ai_json_bytes(ai_json_t *js, const ai_char **pos, const ai_char *end)
+{
+    if (!js->lax) {
+        return ai_json_utf8(js, pos, end);
+    }
+
+    while (*pos < end && **pos >= 0x80) {
+        (*pos)++;
+    }
+
+    return AI_OK;
+}
+
+
+/* one byte of an escape, behind its backslash */
+
+static int
+ai_json_escape(ai_json_t *js, ai_char c)
+{
+    if (js->hex != AI_JSON_BACKSLASH) {
+        js->hex--;
+
+        return (ai_json_is_digit(c) || (unsigned) (c | 0x20) - 'a' < 6)
+               ? AI_OK : AI_ERROR;
+    }
+
+    js->hex = 0;
+
+    switch (c) {
+
+    case 'u':
+        js->hex = 4;
+        return AI_OK;
+
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        return AI_OK;
+    }
+
+    return AI_ERROR;
+}
+
+
+/*
+ * Moves *pos to the closing quote, or to end.  AI_ERROR: *pos is at a byte
+ * that no string has.
+ */
+
+static inline int
+ai_json_string_bytes(ai_json_t *js, const ai_char **pos, const ai_char *end)
+{
+    const ai_char  *p;
+
+    p = *pos;
+
+    if (js->utf8 && ai_json_utf8(js, &p, end) != AI_OK) {
+        *pos = p;
+        return AI_ERROR;
+    }
+
+    for ( ;; ) {
+
+        while (js->hex && p < end) {
+            if (ai_json_escape(js, *p) != AI_OK) {
+                *pos = p;
+                return AI_ERROR;
+            }
+
+            p++;
+        }
+
+        p = ai_json_plain(p, end);
+
+        if (p == end || *p == '"') {
+            break;
+        }
+
+        if (*p == '\\') {
+            js->escaped = 1;
+
+            if (end - p > 1 && p[1] == 'n') {
+                p += 2;
+                continue;
+            }
+
+            js->hex = AI_JSON_BACKSLASH;
+            p++;
+            continue;
+        }
+
+        if (*p < 0x20 || ai_json_bytes(js, &p, end) != AI_OK) {
+            *pos = p;
+            return AI_ERROR;
+        }
+    }
+
+    *pos = p;
+
+    return AI_OK;
+}
+
+
+/* ---- tokens ---- */
+
+
+/* a piece of a token that goes on behind end; an empty one is not given */
+
+static int
+ai_json_piece(ai_json_t *js, const ai_char **pos, const ai_char *end,
+    ai_json_token_t *tok)
+{
+    tok->data = *pos;
+    tok->len = (size_t) (end - *pos);
+    tok->first = !js->started;
+    tok->last = 0;
+    tok->escaped = js->escaped;
+
+    *pos = end;
+
+    if (tok->len == 0) {
+        return AI_AGAIN;
+    }
+
+    js->started = 1;
+
+    return AI_OK;
+}
+
+
+/* the last piece, up to p */
+
+static inline void
+ai_json_last(ai_json_t *js, const ai_char *start, const ai_char *p,
+    ai_json_token_t *tok)
+{
+    tok->data = start;
+    tok->len = (size_t) (p - start);
+    tok->first = !js->started;
+    tok->last = 1;
+    tok->escaped = js->escaped;
+
+    js->started = 0;
+    js->escaped = 0;
+}
+
+
+/* a value has ended before p: what may come next, and a ',' right there */
+
+static inline const ai_char *
+ai_json_value_end(ai_json_t *js, const ai_char *p, const ai_char *end)
+{
+    if (js->depth == 0) {
+        js->state = AI_JSON_S_DONE;
+        return p;
+    }
+
+    if (p == end || *p != ',') {
+        js->state = AI_JSON_S_NEXT;
+        return p;
+    }
+
+    js->state = ai_json_in_object(js) ? AI_JSON_S_KEY : AI_JSON_S_VALUE;
+
+    return p + 1;
+}
+
+
+static inline int
+ai_json_broken(ai_json_t *js, const ai_char **pos, const ai_char *p)
+{
+    js->state = AI_JSON_S_BROKEN;
+    *pos = p;
+
+    return AI_ERROR;
+}
+
+
+static inline int
+ai_json_string(ai_json_t *js, const ai_char **pos, const ai_char *end,
+    ai_json_token_t *tok)
+{
+    const ai_char  *p;
+
+    p = *pos;
+
+    if (ai_json_string_bytes(js, &p, end) != AI_OK) {
+        return ai_json_broken(js, pos, p);
+    }
+
+    if (js->state == AI_JSON_S_IN_KEY) {
+        tok->type = AI_JSON_KEY;
+
+        if (p == end) {
+            return ai_json_piece(js, pos, end, tok);
+        }
+
+        ai_json_last(js, *pos, p, tok);
+        p++;
+
+        if (p < end && *p == ':') {
+            js->state = AI_JSON_S_VALUE;
+            p++;
+
+        } else {
+            js->state = AI_JSON_S_COLON;
+        }
+
+        *pos = p;
+
+        return AI_OK;
+    }
+
+    tok->type = AI_JSON_STRING;
+
+    if (p == end) {
+        return ai_json_piece(js, pos, end, tok);
+    }
+
+    ai_json_last(js, *pos, p, tok);
+    *pos = ai_json_value_end(js, p + 1, end);
+
+    return AI_OK;
+}
+
+
+/* the place behind a number's byte, or -1: the byte is not of the number */
+
+static int
+ai_json_number_step(unsigned at, ai_char c)
+{
+    switch (at) {
+
+    case AI_JSON_N_START:
+
+        if (c == '-') {
+            return AI_JSON_N_MINUS;
+        }
+
+        /* fall through */
+
+    case AI_JSON_N_MINUS:
+        return c == '0' ? AI_JSON_N_ZERO
+                        : ai_json_is_digit(c) ? AI_JSON_N_INT : -1;
+
+    case AI_JSON_N_ZERO:
+    case AI_JSON_N_INT:
+    case AI_JSON_N_FRAC:
+
+        if (ai_json_is_digit(c)) {
+            return at == AI_JSON_N_ZERO ? -1 : (int) at;
+        }
+
+        if (c == '.') {
+            return at == AI_JSON_N_FRAC ? -1 : AI_JSON_N_DOT;
+        }
+
+        return (c | 0x20) == 'e' ? AI_JSON_N_E : -1;
+
+    case AI_JSON_N_DOT:
+        return ai_json_is_digit(c) ? AI_JSON_N_FRAC : -1;
+
+    case AI_JSON_N_E:
+
+        if (c == '+' || c == '-') {
+            return AI_JSON_N_ESIGN;
+        }
+
+        /* fall through */
+
+    default:            /* AI_JSON_N_ESIGN, AI_JSON_N_EXP */
+        return ai_json_is_digit(c) ? AI_JSON_N_EXP : -1;
+    }
+}
+
+
+static int
+ai_json_number(ai_json_t *js, const ai_char **pos, const ai_char *end,
+    ai_json_token_t *tok)
+{
+    int             at;
+    const ai_char  *p;
+
+    tok->type = AI_JSON_NUMBER;
+
+    for (p = *pos; p < end; p++) {
+        at = ai_json_number_step(js->lit, *p);
+
+        if (at == -1) {
+            break;
+        }
+
+        js->lit = (uint8_t) at;
+    }
+
+    if (p == end) {
+        return ai_json_piece(js, pos, end, tok);
+    }
+
+    if ((js->lit & 1) == 0) {
+        return ai_json_broken(js, pos, p);
+    }
+
+    ai_json_last(js, *pos, p, tok);
+    *pos = ai_json_value_end(js, p, end);
+
+    return AI_OK;
+}
+
+
+static int
+ai_json_word(ai_json_t *js, const ai_char **pos, const ai_char *end,
+    ai_json_token_t *tok)
+{
+    const char     *word;
+    const ai_char  *p;
+
+    word = ai_json_words[js->state - AI_JSON_S_IN_TRUE];
+
+    for (p = *pos; p < end && word[js->lit]; p++) {
+
+        if (*p != (ai_char) word[js->lit]) {
+            return ai_json_broken(js, pos, p);
+        }
+
+        js->lit++;
+    }
+
+    if (word[js->lit]) {
+        *pos = p;
+        return AI_AGAIN;
+    }
+
+    tok->type = (ai_json_type_t) (AI_JSON_TRUE + js->state
+                                  - AI_JSON_S_IN_TRUE);
+    ai_json_last(js, *pos, p, tok);
+    *pos = ai_json_value_end(js, p, end);
+
+    return AI_OK;
+}
+
+
+static inline int
+ai_json_open(ai_json_t *js, const ai_char **pos, const ai_char *p,
+    ai_json_token_t *tok)
+{
+    uint64_t  bit;
+
+    if (js->depth == AI_JSON_DEPTH) {
+        return ai_json_broken(js, pos, p);
+    }
+
+    bit = (uint64_t) 1 << js->depth % 64;
+
+    if (*p == '{') {
+        js->stack[js->depth / 64] |= bit;
+        js->state = AI_JSON_S_FIRST_KEY;
+        tok->type = AI_JSON_OBJECT;
+
+    } else {
+        js->stack[js->depth / 64] &= ~bit;
+        js->state = AI_JSON_S_FIRST_VALUE;
+        tok->type = AI_JSON_ARRAY;
+    }
+
+    js->depth++;
+
+    ai_json_last(js, p, p + 1, tok);
+    *pos = p + 1;
+
+    return AI_OK;
+}
+
+
+static inline int
+ai_json_close(ai_json_t *js, const ai_char **pos, const ai_char *p,
+    const ai_char *end, ai_json_token_t *tok)
+{
+    tok->type = (*p == '}') ? AI_JSON_OBJECT_END : AI_JSON_ARRAY_END;
+    js->depth--;
+
+    ai_json_last(js, p, p + 1, tok);
+    *pos = ai_json_value_end(js, p + 1, end);
+
+    return AI_OK;
+}
+
+
+/* the token that begins at p, where a value is due */
+
+static inline int
+ai_json_value(ai_json_t *js, const ai_char **pos, const ai_char *p,
+    const ai_char *end, ai_json_token_t *tok)
+{
+    js->lit = 0;
+    *pos = p;
+
+    switch (*p) {
+
+    case '"':
+        js->state = AI_JSON_S_IN_STRING;
+        *pos = p + 1;
+        return ai_json_string(js, pos, end, tok);
+
+    case '{':
+    case '[':
+        return ai_json_open(js, pos, p, tok);
+
+    case 't':
+        js->state = AI_JSON_S_IN_TRUE;
+        return ai_json_word(js, pos, end, tok);
+
+    case 'f':
+        js->state = AI_JSON_S_IN_FALSE;
+        return ai_json_word(js, pos, end, tok);
+
+    case 'n':
+        js->state = AI_JSON_S_IN_NULL;
+        return ai_json_word(js, pos, end, tok);
+
+    default:
+        js->state = AI_JSON_S_IN_NUMBER;
+        return ai_json_number(js, pos, end, tok);
+    }
+}
+
+
+/* goes on with a token that the last call ended in, or returns AI_DONE */
+
+static int
+ai_json_resume(ai_json_t *js, const ai_char **pos, const ai_char *end,
+    ai_json_token_t *tok)
+{
+    switch (js->state) {
+
+    case AI_JSON_S_IN_KEY:
+    case AI_JSON_S_IN_STRING:
+        return ai_json_string(js, pos, end, tok);
+
+    case AI_JSON_S_IN_NUMBER:
+        return ai_json_number(js, pos, end, tok);
+
+    case AI_JSON_S_DONE:
+        return AI_DONE;
+
+    case AI_JSON_S_BROKEN:
+        return AI_ERROR;
+
+    default:
+        return ai_json_word(js, pos, end, tok);
+    }
+}
+
+
+static inline int
+ai_json_step(ai_json_t *js, const ai_char **pos, const ai_char *end,
+    ai_json_token_t *tok)
+{
+    const ai_char  *p;
+
+    if (js->state >= AI_JSON_S_DONE) {
+        return ai_json_resume(js, pos, end, tok);
+    }
+
+    for (p = *pos; /* void */ ; p++) {
+
+        p = ai_json_space(p, end);
+
+        if (p == end) {
+            *pos = p;
+            return AI_AGAIN;
+        }
+
+        switch (js->state) {
+
+        case AI_JSON_S_FIRST_VALUE:
+
+            if (*p == ']') {
+                return ai_json_close(js, pos, p, end, tok);
+            }
+
+            /* fall through */
+
+        case AI_JSON_S_VALUE:
+            return ai_json_value(js, pos, p, end, tok);
+
+        case AI_JSON_S_FIRST_KEY:
+
+            if (*p == '}') {
+                return ai_json_close(js, pos, p, end, tok);
+            }
+
+            /* fall through */
+
+        case AI_JSON_S_KEY:
+
+            if (*p != '"') {
+                return ai_json_broken(js, pos, p);
+            }
+
+            js->state = AI_JSON_S_IN_KEY;
+            *pos = p + 1;
+            return ai_json_string(js, pos, end, tok);
+
+        case AI_JSON_S_COLON:
+
+            if (*p != ':') {
+                return ai_json_broken(js, pos, p);
+            }
+
+            js->state = AI_JSON_S_VALUE;
+            break;
+
+        default:            /* AI_JSON_S_NEXT */
+
+            if (*p == (ai_json_in_object(js) ? '}' : ']')) {
+                return ai_json_close(js, pos, p, end, tok);
+            }
+
+            if (*p != ',') {
+                return ai_json_broken(js, pos, p);
+            }
+
+            js->state = ai_json_in_object(js) ? AI_JSON_S_KEY
+                                              : AI_JSON_S_VALUE;
+        }
+    }
+}
+
+
+int
+ai_json_next(ai_json_t *js, const ai_char **pos, const ai_char *end,
+    ai_json_token_t *tok)
+{
+    return ai_json_step(js, pos, end, tok);
+}
+
+
+int
+ai_json_skip(ai_json_t *js, const ai_char **pos, const ai_char *end,
+    unsigned depth)
+{
+    int              rc;
+    ai_json_token_t  tok;
+
+    do {
+        rc = ai_json_step(js, pos, end, &tok);
+
+    } while (rc == AI_OK
+             && (js->depth > depth || !tok.last || tok.type == AI_JSON_KEY));
+
+    return rc;
+}
+
+
+int
+ai_json_end(const ai_json_t *js)
+{
+    if (js->state == AI_JSON_S_DONE) {
+        return AI_OK;
+    }
+
+    return (js->state == AI_JSON_S_IN_NUMBER && js->depth == 0
+            && (js->lit & 1))
+           ? AI_OK : AI_ERROR;
+}

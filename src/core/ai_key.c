@@ -1,0 +1,211 @@
+
+/*
+ * Keys and ids.
+ */
+
+
+#include <openssl/sha.h>
+#include "ai_key.h"
+
+
+#define AI_KEY_PREFIX  "sk_ai_"
+#define AI_KEY_RANDOM  32
+#define AI_KEY_CHECK   6
+
+
+static const char  ai_key_base62[] =
+    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+
+void
+ai_key_digest(const ai_char *key, size_t len, ai_char digest[AI_KEY_DIGEST])
+{
+    (void) SHA256(key, len, digest);
+}
+
+
+/* the checksum of a key's random part, as text */
+
+static void
+ai_key_checksum(const ai_char *random, ai_char check[AI_KEY_CHECK])
+{
+    int       i;
+    uint32_t  crc;
+
+    crc = ai_crc32(0, random, AI_KEY_RANDOM);
+
+    for (i = AI_KEY_CHECK - 1; i >= 0; i--) {
+        check[i] = (ai_char) ai_key_base62[crc % 62];
+        crc /= 62;
+    }
+}
+
+
+int
+ai_key_check(const ai_char *key, size_t len)
+{
+    size_t   i;
+    ai_char  check[AI_KEY_CHECK];
+
+    if (len == 0 || len > AI_KEY_MAX) {
+        return AI_ERROR;
+    }
+
+    for (i = 0; i < len; i++) {
+        if (key[i] < 0x21 || key[i] > 0x7e) {
+            return AI_ERROR;
+        }
+    }
+
+    if (len < sizeof(AI_KEY_PREFIX) - 1
+        || memcmp(key, AI_KEY_PREFIX, sizeof(AI_KEY_PREFIX) - 1) != 0)
+    {
+        return AI_DECLINED;
+    }
+
+    if (len != AI_KEY_LEN) {
+        return AI_ERROR;
+    }
+
+    key += sizeof(AI_KEY_PREFIX) - 1;
+
+    for (i = 0; i < AI_KEY_RANDOM; i++) {
+        if (memchr(ai_key_base62, key[i], 62) == NULL) {
+            return AI_ERROR;
+        }
+    }
+
+    ai_key_checksum(key, check);
+
+    return memcmp(key + AI_KEY_RANDOM, check, AI_KEY_CHECK) == 0 ? AI_OK
+                                                                 : AI_ERROR;
+}
+
+
+void
+ai_key_make(ai_char *key, const ai_char random[32])
+{
+    int  i;
+
+    memcpy(key, AI_KEY_PREFIX, sizeof(AI_KEY_PREFIX) - 1);
+    key += sizeof(AI_KEY_PREFIX) - 1;
+
+    for (i = 0; i < AI_KEY_RANDOM; i++) {
+        key[i] = (ai_char) ai_key_base62[random[i] % 62];
+    }
+
+    ai_key_checksum(key, key + AI_KEY_RANDOM);
+}
+
+
+static int
+ai_key_hex(ai_char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    c |= 0x20;
+
+    return (c >= 'a' && c <= 'f') ? c - 'a' + 10 : -1;
+}
+
+
+/* two digits; AI_ERROR is negative as no byte is */
+
+static int
+ai_key_hex_byte(const ai_char *p)
+{
+    int  hi, lo;
+
+    hi = ai_key_hex(p[0]);
+    lo = ai_key_hex(p[1]);
+
+    return (hi < 0 || lo < 0) ? AI_ERROR : hi << 4 | lo;
+}
+
+
+int
+ai_key_digest_parse(ai_char digest[AI_KEY_DIGEST], const ai_char *hex,
+    size_t len)
+{
+    int     c;
+    size_t  i;
+
+    if (len != 2 * AI_KEY_DIGEST) {
+        return AI_ERROR;
+    }
+
+    for (i = 0; i < AI_KEY_DIGEST; i++) {
+        c = ai_key_hex_byte(hex + 2 * i);
+
+        if (c == AI_ERROR) {
+            return AI_ERROR;
+        }
+
+        digest[i] = (ai_char) c;
+    }
+
+    return AI_OK;
+}
+
+
+void
+ai_uuid7_make(ai_char id[16], uint64_t msec, const ai_char random[10])
+{
+    int  i;
+
+    for (i = 5; i >= 0; i--) {
+        id[i] = (ai_char) msec;
+        msec >>= 8;
+    }
+
+    memcpy(id + 6, random, 10);
+
+    id[6] = (ai_char) (0x70 | (id[6] & 0x0f));      /* version 7 */
+    id[8] = (ai_char) (0x80 | (id[8] & 0x3f));      /* variant 10 */
+}
+
+
+void
+ai_uuid_text(ai_char text[36], const ai_char id[16])
+{
+    int  i;
+
+    static const char  hex[] = "0123456789abcdef";
+
+    for (i = 0; i < 16; i++) {
+
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            *text++ = '-';
+        }
+
+        *text++ = (ai_char) hex[id[i] >> 4];
+        *text++ = (ai_char) hex[id[i] & 15];
+    }
+}
+
+
+int
+ai_uuid_parse(ai_char id[16], const ai_char text[36])
+{
+    int  i, c;
+
+    for (i = 0; i < 16; i++) {
+
+        if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-') {
+            return AI_ERROR;
+        }
+
+        c = ai_key_hex_byte(text);
+
+        if (c == AI_ERROR) {
+            return AI_ERROR;
+        }
+
+        id[i] = (ai_char) c;
+        text += 2;
+    }
+
+    return AI_OK;
+}

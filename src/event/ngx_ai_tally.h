@@ -1,0 +1,93 @@
+
+/*
+ * The tally: what the gateway as a whole and each provider did, in a shared
+ * memory zone of its own.
+ *
+ * Nothing is decided by these figures, so they are plain atomic adds without a
+ * lock: a worker killed between two of them leaves each one whole.  What goes
+ * down again, requests under way, stands in a row for each worker's place in
+ * the book, and only rows of places that are taken count: a killed worker's
+ * row is left out with its place and cleared by the next owner.
+ *
+ * Providers are kept by name, so that their figures survive reloads.  Every
+ * function takes a NULL tally and then does nothing.
+ */
+
+
+#ifndef NGX_AI_TALLY_H
+#define NGX_AI_TALLY_H
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "../core/ai_book.h"
+#include "../core/ai_slot.h"
+
+
+#define NGX_AI_TALLY_PROVIDERS  256
+#define NGX_AI_TALLY_NAME       63
+
+
+/* how attempts end that are no success */
+
+typedef enum {
+    NGX_AI_TALLY_CONNECT = 0,
+    NGX_AI_TALLY_TIMEOUT,
+    NGX_AI_TALLY_LIMITED,           /* 429 */
+    NGX_AI_TALLY_CLIENT,            /* other 4xx */
+    NGX_AI_TALLY_SERVER,            /* 5xx and 529 */
+    NGX_AI_TALLY_CUT,               /* the answer broke off */
+    NGX_AI_TALLY_ABORT,             /* the client left */
+    NGX_AI_TALLY_N
+} ngx_ai_tally_end_t;
+
+extern const char *const  ngx_ai_tally_names[NGX_AI_TALLY_N];
+
+
+typedef struct {
+    ngx_atomic_uint_t      attempts;
+    ngx_atomic_uint_t      failed[NGX_AI_TALLY_N];
+    ngx_atomic_uint_t      tokens[2];       /* input, output */
+    ngx_atomic_uint_t      cost;            /* nano-dollars */
+    ngx_uint_t             open;
+} ngx_ai_tally_view_t;
+
+typedef struct ngx_ai_tally_s  ngx_ai_tally_t;
+
+
+/*
+ * At configuration, when all providers are known: "names" in the order of
+ * their indices.  Names longer than NGX_AI_TALLY_NAME and providers past
+ * NGX_AI_TALLY_PROVIDERS are not counted.  NULL after an [emerg].
+ */
+ngx_ai_tally_t *ngx_ai_tally_add(ngx_conf_t *cf, ngx_str_t *zone,
+    ngx_array_t *names, void *tag);
+
+/* worker, once it has its place in the book: nothing of it is under way */
+void ngx_ai_tally_worker(ngx_ai_tally_t *t, ngx_uint_t worker);
+
+/* a refusal, whoever was refused; no tenant may be known */
+void ngx_ai_tally_refused(ngx_ai_tally_t *t, ai_refusal_t why);
+ngx_atomic_uint_t ngx_ai_tally_refusals(ngx_ai_tally_t *t, ai_refusal_t why);
+
+/* an attempt on a provider begins */
+void ngx_ai_tally_sent(ngx_ai_tally_t *t, ngx_uint_t provider,
+    ngx_uint_t worker);
+
+/* and ends: the slot's reason, and the status when one came */
+void ngx_ai_tally_done(ngx_ai_tally_t *t, ngx_uint_t provider,
+    ngx_uint_t worker, ai_reason_t reason, ngx_uint_t status);
+
+/* what a settled request used of the provider that served it */
+void ngx_ai_tally_used(ngx_ai_tally_t *t, ngx_uint_t provider, uint64_t input,
+    uint64_t output, int64_t cost_nanos);
+
+/*
+ * A provider's figures; "taken" tells by place whether the book knows a worker
+ * there.  NGX_DECLINED: this provider is not counted.
+ */
+ngx_int_t ngx_ai_tally_view(ngx_ai_tally_t *t, ngx_uint_t provider,
+    const u_char taken[AI_BOOK_WORKERS], ngx_ai_tally_view_t *view);
+
+
+#endif /* NGX_AI_TALLY_H */

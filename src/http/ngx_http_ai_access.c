@@ -1,0 +1,425 @@
+
+/*
+ * ACCESS: the endpoint from the raw path, the tenant from the key.  No I/O,
+ * and no body yet, so that other access rules of the operator come first.
+ */
+
+
+#include "ngx_http_ai.h"
+
+
+/* what the request's headers and arguments present */
+
+typedef struct {
+    ngx_str_t    key;           /* the first credential */
+    ngx_uint_t   hints;
+    unsigned     several:1;     /* another one differs from it */
+    unsigned     coded:1;       /* the body is compressed */
+} ngx_http_ai_presented_t;
+
+
+static void ngx_http_ai_mask(u_char *p, u_char *last);
+static u_char *ngx_http_ai_arg_key(u_char *p, u_char *last, u_char **end);
+static void ngx_http_ai_presented(ngx_http_request_t *r,
+    ngx_http_ai_presented_t *pr);
+static void ngx_http_ai_presented_header(ngx_http_ai_presented_t *pr,
+    ngx_str_t *header, ngx_uint_t kind);
+static void ngx_http_ai_presented_args(ngx_http_ai_presented_t *pr,
+    ngx_str_t *args);
+static void ngx_http_ai_present(ngx_http_ai_presented_t *pr,
+    ngx_str_t *value);
+static void ngx_http_ai_route(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
+static ngx_int_t ngx_http_ai_authenticate(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_main_conf_t *mcf, ngx_http_ai_presented_t *pr, ai_error_t *e);
+
+
+/* headers that carry a key, a hint or the body's coding */
+
+#define NGX_HTTP_AI_HEADER_KEY        1
+#define NGX_HTTP_AI_HEADER_GOOG       2
+#define NGX_HTTP_AI_HEADER_ANTHROPIC  3
+#define NGX_HTTP_AI_HEADER_BEARER     4
+#define NGX_HTTP_AI_HEADER_CODING     5
+
+static const struct {
+    ngx_str_t    name;
+    ngx_uint_t   kind;
+} ngx_http_ai_credentials[] = {
+    { ngx_string("authorization"), NGX_HTTP_AI_HEADER_BEARER },
+    { ngx_string("x-api-key"), NGX_HTTP_AI_HEADER_KEY },
+    { ngx_string("api-key"), NGX_HTTP_AI_HEADER_KEY },
+    { ngx_string("x-goog-api-key"), NGX_HTTP_AI_HEADER_GOOG },
+    { ngx_string("anthropic-version"), NGX_HTTP_AI_HEADER_ANTHROPIC },
+    { ngx_string("content-encoding"), NGX_HTTP_AI_HEADER_CODING },
+    { ngx_null_string, 0 }
+};
+
+
+/*
+ * nginx quotes the request line in its error log and in $request.  The key of
+ * "?key=" is blanked there before any later phase can log it; r->args becomes
+ * a copy, which keeps the key until the access phase has read it.
+ */
+
+ngx_int_t
+ngx_http_ai_mask_handler(ngx_http_request_t *r)
+{
+    u_char                  *p, *end;
+    ngx_str_t                args;
+    ngx_http_ai_srv_conf_t  *ascf;
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_ai_tenant_module);
+
+    if (!ascf->gateway || r != r->main || r->internal || r->args.len < 5) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_ai_arg_key(r->args.data, r->args.data + r->args.len, &end)
+        == NULL)
+    {
+        return NGX_DECLINED;
+    }
+
+    args.len = r->args.len;
+    args.data = ngx_pstrdup(r->pool, &r->args);
+    if (args.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_ai_mask(r->args.data, r->args.data + r->args.len);
+    r->args = args;
+
+    p = ngx_strlchr(r->unparsed_uri.data,
+                    r->unparsed_uri.data + r->unparsed_uri.len, '?');
+    if (p) {
+        ngx_http_ai_mask(p + 1, r->unparsed_uri.data + r->unparsed_uri.len);
+    }
+
+    p = ngx_strlchr(r->request_line.data,
+                    r->request_line.data + r->request_line.len, '?');
+    if (p) {
+        ngx_http_ai_mask(p + 1, r->request_line.data + r->request_line.len);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* blanks every value of a "key" argument in [p, last) */
+
+static void
+ngx_http_ai_mask(u_char *p, u_char *last)
+{
+    u_char  *end;
+
+    while ((p = ngx_http_ai_arg_key(p, last, &end)) != NULL) {
+        ngx_memset(p, '*', end - p);
+        p = end;
+    }
+}
+
+
+/* the next value of a "key" argument in [p, last), which ends at *end */
+
+static u_char *
+ngx_http_ai_arg_key(u_char *p, u_char *last, u_char **end)
+{
+    u_char      *q;
+    ngx_uint_t   found;
+
+    while (p < last) {
+
+        found = (last - p > 4 && ngx_strncasecmp(p, (u_char *) "key=", 4) == 0);
+
+        for (q = p; q < last && *q != '&' && *q != ' '; q++) { /* void */ }
+
+        if (found) {
+            *end = q;
+            return p + 4;
+        }
+
+        if (q < last && *q == ' ') {
+            return NULL;
+        }
+
+        p = q + 1;
+    }
+
+    return NULL;
+}
+
+
+ngx_int_t
+ngx_http_ai_access_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ai_error_t                e;
+    ngx_http_ai_ctx_t        *ctx;
+    ngx_http_ai_loc_conf_t   *alcf;
+    ngx_http_ai_presented_t   pr;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_tenant_module);
+
+    if (!alcf->gateway || r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_ai_ctx(r);
+
+    if (ctx) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_ai_ctx_create(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memzero(&e, sizeof(ai_error_t));
+    ngx_memzero(&pr, sizeof(ngx_http_ai_presented_t));
+
+    ngx_http_ai_presented(r, &pr);
+
+    ctx->hints = pr.hints;
+    ctx->coded = pr.coded;
+    ngx_http_ai_route(r, ctx);
+
+    rc = ngx_http_ai_authenticate(ctx,
+                   ngx_http_get_module_main_conf(r, ngx_http_ai_tenant_module),
+                   &pr, &e);
+
+    if (pr.key.len) {
+        ngx_explicit_memzero(pr.key.data, pr.key.len);
+    }
+
+    if (rc != NGX_OK) {
+        return ngx_http_ai_refuse(r, ctx, &e);
+    }
+
+    /* not NGX_OK: "satisfy any" must not be widened by a key */
+
+    return NGX_DECLINED;
+}
+
+
+/*
+ * Collects the credentials and blanks them where they stand, so that neither
+ * a log format nor a later module meets the tenant's key; the first is kept
+ * for the look-up alone, and wiped after it.
+ */
+
+static void
+ngx_http_ai_presented(ngx_http_request_t *r, ngx_http_ai_presented_t *pr)
+{
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+    static u_char     copy[AI_KEY_MAX + 1];
+
+    pr->key.data = copy;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].lowcase_key[0] != 'a' && h[i].lowcase_key[0] != 'x'
+            && h[i].lowcase_key[0] != 'c')
+        {
+            continue;
+        }
+
+        for (n = 0; ngx_http_ai_credentials[n].name.len; n++) {
+
+            if (h[i].key.len == ngx_http_ai_credentials[n].name.len
+                && ngx_memcmp(h[i].lowcase_key,
+                              ngx_http_ai_credentials[n].name.data,
+                              h[i].key.len)
+                   == 0)
+            {
+                ngx_http_ai_presented_header(pr, &h[i].value,
+                                             ngx_http_ai_credentials[n].kind);
+                break;
+            }
+        }
+    }
+
+    if (r->args.len) {
+        ngx_http_ai_presented_args(pr, &r->args);
+    }
+}
+
+
+static void
+ngx_http_ai_presented_header(ngx_http_ai_presented_t *pr, ngx_str_t *header,
+    ngx_uint_t kind)
+{
+    ngx_str_t  value;
+
+    value = *header;
+
+    switch (kind) {
+
+    case NGX_HTTP_AI_HEADER_ANTHROPIC:
+        pr->hints |= AI_HINT_ANTHROPIC;
+        return;
+
+    case NGX_HTTP_AI_HEADER_CODING:
+        pr->coded = (value.len != sizeof("identity") - 1
+                     || ngx_strncasecmp(value.data, (u_char *) "identity",
+                                        value.len)
+                        != 0);
+        return;
+
+    case NGX_HTTP_AI_HEADER_GOOG:
+        pr->hints |= AI_HINT_GOOG;
+        break;
+
+    case NGX_HTTP_AI_HEADER_BEARER:
+        if (value.len >= 7
+            && ngx_strncasecmp(value.data, (u_char *) "bearer ", 7) == 0)
+        {
+            value.data += 7;
+            value.len -= 7;
+
+            while (value.len && value.data[0] == ' ') {
+                value.data++;
+                value.len--;
+            }
+        }
+
+        break;
+    }
+
+    ngx_http_ai_present(pr, &value);
+}
+
+
+static void
+ngx_http_ai_presented_args(ngx_http_ai_presented_t *pr, ngx_str_t *args)
+{
+    u_char     *p, *end, *src, *dst;
+    ngx_str_t   value;
+
+    p = args->data;
+
+    while ((p = ngx_http_ai_arg_key(p, args->data + args->len, &end)) != NULL) {
+
+        pr->hints |= AI_HINT_GOOG;
+
+        src = p;
+        dst = p;
+        ngx_unescape_uri(&dst, &src, end - p, 0);
+
+        value.data = p;
+        value.len = dst - p;
+        ngx_http_ai_present(pr, &value);
+
+        ngx_memset(p, '*', end - p);
+        p = end;
+    }
+}
+
+
+/* takes one credential, and blanks it where it stands */
+
+static void
+ngx_http_ai_present(ngx_http_ai_presented_t *pr, ngx_str_t *value)
+{
+    size_t  len;
+
+    /* a longer one is no key: it is kept one byte too long, and refused */
+
+    len = ngx_min(value->len, AI_KEY_MAX + 1);
+
+    if (len == 0) {
+        return;
+    }
+
+    if (pr->key.len == 0) {
+        ngx_memcpy(pr->key.data, value->data, len);
+        pr->key.len = len;
+
+    } else if (pr->key.len != len
+               || ngx_memcmp(pr->key.data, value->data, len) != 0)
+    {
+        pr->several = 1;
+    }
+
+    ngx_memset(value->data, '*', value->len);
+}
+
+
+static void
+ngx_http_ai_route(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
+{
+    u_char     *p;
+    ai_str_t    method, path, args;
+
+    method.len = r->method_name.len;
+    method.data = r->method_name.data;
+
+    path.len = r->unparsed_uri.len;
+    path.data = r->unparsed_uri.data;
+
+    args.len = 0;
+    args.data = NULL;
+
+    p = ngx_strlchr(path.data, path.data + path.len, '?');
+
+    if (p) {
+        args.data = p + 1;
+        args.len = path.data + path.len - args.data;
+        path.len = p - path.data;
+    }
+
+    ctx->found = ai_route_find(&ctx->route, &method, &path, &args, ctx->hints,
+                               &ctx->allow);
+}
+
+
+static ngx_int_t
+ngx_http_ai_authenticate(ngx_http_ai_ctx_t *ctx, ngx_http_ai_main_conf_t *mcf,
+    ngx_http_ai_presented_t *pr, ai_error_t *e)
+{
+    u_char              digest[AI_KEY_DIGEST];
+    ngx_http_ai_key_t  *key;
+
+    if (pr->key.len == 0) {
+        e->code = AI_ERR_NO_KEY;
+        return NGX_DECLINED;
+    }
+
+    if (pr->several) {
+        e->code = AI_ERR_TWO_KEYS;
+        return NGX_DECLINED;
+    }
+
+    e->code = AI_ERR_BAD_KEY;
+
+    if (ai_key_check(pr->key.data, pr->key.len) == AI_ERROR) {
+        return NGX_DECLINED;
+    }
+
+    ai_key_digest(pr->key.data, pr->key.len, digest);
+
+    key = ngx_http_ai_key_find(mcf, digest);
+
+    if (key == NULL || (key->expires && key->expires <= ngx_time())) {
+        return NGX_DECLINED;
+    }
+
+    ctx->key = key;
+
+    return NGX_OK;
+}

@@ -1,0 +1,449 @@
+
+/*
+ * PRECONTENT: from an authenticated request to one that stands in the ledger,
+ * is held on all its limits and goes to a provider, or to a refusal.
+ */
+
+
+#include "ngx_http_ai_admit.h"
+
+
+typedef ngx_int_t (*ngx_http_ai_step_pt)(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
+
+
+static ngx_int_t ngx_http_ai_step_route(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
+static ngx_int_t ngx_http_ai_step_type(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
+static ngx_int_t ngx_http_ai_step_body(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
+static ngx_int_t ngx_http_ai_step_scan(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
+static ngx_int_t ngx_http_ai_step_model(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
+static ngx_int_t ngx_http_ai_step_target(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
+
+static ngx_str_t *ngx_http_ai_boundary(ngx_http_request_t *r,
+    ngx_str_t *boundary);
+static ngx_int_t ngx_http_ai_model_admit(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_admission_t *ad, ngx_str_t *name,
+    ngx_http_ai_model_t **found);
+
+
+/*
+ * Each step may run again after the body was read: it returns NGX_OK to go on,
+ * NGX_DECLINED to refuse with ad->e, NGX_DONE when it has answered or waits, or
+ * an HTTP status.
+ */
+
+static const ngx_http_ai_step_pt  ngx_http_ai_steps[] = {
+    ngx_http_ai_step_route,
+    ngx_http_ai_step_type,
+    ngx_http_ai_step_body,
+    ngx_http_ai_step_scan,
+    ngx_http_ai_step_model,
+    ngx_http_ai_step_bound,
+    ngx_http_ai_step_hold,
+    ngx_http_ai_step_target,
+    NULL
+};
+
+
+/*
+ * The scan of a body is used up before the handler returns, and a worker runs
+ * one handler at a time: one is enough.
+ */
+
+static ai_request_t  ngx_http_ai_rq;
+
+
+ngx_int_t
+ngx_http_ai_admit_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ngx_uint_t                i;
+    ngx_http_ai_ctx_t        *ctx;
+    ngx_http_ai_loc_conf_t   *alcf;
+    ngx_http_ai_admission_t   ad;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_tenant_module);
+
+    if (!alcf->gateway || r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_ai_ctx(r);
+
+    if (ctx == NULL || ctx->key == NULL) {
+        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
+                      "ai request passed the access phase without a key");
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    if (ctx->passed) {
+
+        /* an error_page of the operator has led here again */
+
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memzero(&ad, sizeof(ngx_http_ai_admission_t));
+    ad.mcf = ngx_http_get_module_main_conf(r, ngx_http_ai_tenant_module);
+    ad.rq = &ngx_http_ai_rq;
+    ad.e.retry_ms = -1;
+
+    for (i = 0; ngx_http_ai_steps[i]; i++) {
+
+        rc = ngx_http_ai_steps[i](r, ctx, &ad);
+
+        if (rc == NGX_DECLINED) {
+            return ngx_http_ai_refuse(r, ctx, &ad.e);
+        }
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    ctx->passed = 1;
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_ai_step_route(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_admission_t *ad)
+{
+    switch (ctx->found) {
+
+    case AI_OK:
+        break;
+
+    case AI_BUSY:
+        ad->e.code = AI_ERR_METHOD;
+        return NGX_DECLINED;
+
+    case AI_ERROR:
+        ad->e.code = AI_ERR_STATEFUL;
+        return NGX_DECLINED;
+
+    default:
+        ad->e.code = AI_ERR_NOT_FOUND;
+        return NGX_DECLINED;
+    }
+
+    switch (ctx->route.ep) {
+
+    case AI_EP_MODELS:
+    case AI_EP_MODEL:
+        ctx->status = AI_STATUS_PASSED;
+        return ngx_http_ai_models(r, ctx);
+
+    case AI_EP_USAGE:
+        ctx->status = AI_STATUS_PASSED;
+        return ngx_http_ai_usage(r, ctx);
+
+    default:
+        return NGX_OK;
+    }
+}
+
+
+/* the coding and the type of the body, before a byte of it is read */
+
+static ngx_int_t
+ngx_http_ai_step_type(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_admission_t *ad)
+{
+    size_t       len;
+    ngx_str_t   *type, value;
+    ngx_uint_t   multipart;
+
+    if (ctx->read) {
+        return NGX_OK;
+    }
+
+    ad->e.code = AI_ERR_REQUEST;
+    ad->e.status = NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;
+
+    if (ctx->coded) {
+        ngx_http_ai_say(ad, "Compressed request bodies are not supported; "
+                    "send the body without Content-Encoding.");
+        return NGX_DECLINED;
+    }
+
+    multipart = (ctx->route.ep == AI_EP_TRANSCRIPTIONS
+                 || ctx->route.ep == AI_EP_TRANSLATIONS);
+
+    if (r->headers_in.content_type == NULL) {
+        type = NULL;
+
+    } else {
+        type = &r->headers_in.content_type->value;
+    }
+
+    if (multipart) {
+        if (type && ngx_http_ai_boundary(r, &value)) {
+            return NGX_OK;
+        }
+
+        ngx_http_ai_say(ad, "Content-Type must be multipart/form-data with a "
+                            "boundary.");
+        return NGX_DECLINED;
+    }
+
+    len = sizeof("application/json") - 1;
+
+    if (type && type->len >= len
+        && ngx_strncasecmp(type->data, (u_char *) "application/json", len) == 0)
+    {
+        value.data = type->data + len;
+        value.len = type->len - len;
+
+        while (value.len && (*value.data == ' ' || *value.data == ';')) {
+            value.data++;
+            value.len--;
+        }
+
+        if (value.len == 0
+            || (value.len >= 13
+                && ngx_strncasecmp(value.data, (u_char *) "charset=utf-8", 13)
+                   == 0)
+            || (value.len >= 15
+                && ngx_strncasecmp(value.data,
+                                   (u_char *) "charset=\"utf-8\"", 15)
+                   == 0))
+        {
+            return NGX_OK;
+        }
+    }
+
+    ngx_http_ai_say(ad, "Content-Type must be application/json in UTF-8.");
+
+    return NGX_DECLINED;
+}
+
+
+/* the boundary of a multipart/form-data body; NULL: there is none */
+
+static ngx_str_t *
+ngx_http_ai_boundary(ngx_http_request_t *r, ngx_str_t *boundary)
+{
+    u_char     *p, *last;
+    size_t      len;
+    ngx_str_t  *type;
+
+    type = &r->headers_in.content_type->value;
+    len = sizeof("multipart/form-data") - 1;
+
+    if (type->len < len
+        || ngx_strncasecmp(type->data, (u_char *) "multipart/form-data", len)
+           != 0)
+    {
+        return NULL;
+    }
+
+    last = type->data + type->len;
+    p = ngx_strlcasestrn(type->data + len, last, (u_char *) "boundary=",
+                         sizeof("boundary=") - 2);
+
+    if (p == NULL || (p[-1] != ' ' && p[-1] != ';')) {
+        return NULL;
+    }
+
+    p += sizeof("boundary=") - 1;
+    boundary->data = p;
+
+    if (p < last && *p == '"') {
+        boundary->data = ++p;
+
+        while (p < last && *p != '"') {
+            p++;
+        }
+
+        if (p == last) {
+            return NULL;
+        }
+
+    } else {
+        while (p < last && *p != ';' && *p != ' ') {
+            p++;
+        }
+    }
+
+    boundary->len = p - boundary->data;
+
+    if (boundary->len == 0 || boundary->len > 70) {
+        return NULL;
+    }
+
+    return boundary;
+}
+
+
+static ngx_int_t
+ngx_http_ai_step_body(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_admission_t *ad)
+{
+    return ngx_http_ai_body_read(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_ai_step_scan(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_admission_t *ad)
+{
+    int            rc;
+    ngx_str_t      boundary;
+    ai_request_t  *rq;
+
+    rq = ad->rq;
+
+    ngx_str_null(&boundary);
+
+    if (ctx->route.ep == AI_EP_TRANSCRIPTIONS
+        || ctx->route.ep == AI_EP_TRANSLATIONS)
+    {
+        (void) ngx_http_ai_boundary(r, &boundary);
+    }
+
+    rc = ai_request_scan(rq, ctx->route.ep, ctx->body.data, ctx->body.len,
+                         &ctx->route.model, (ai_str_t *) &boundary);
+
+    if (rc != AI_OK) {
+        ad->e.code = AI_ERR_REQUEST;
+        ad->e.status = rq->status;
+        ad->e.param = rq->param;
+        ad->e.message.data = (u_char *) rq->error;
+        ad->e.message.len = rq->error ? ngx_strlen(rq->error) : 0;
+        return NGX_DECLINED;
+    }
+
+    ctx->streamed = (rq->stream || ctx->route.ep == AI_EP_STREAM_GENERATE);
+    ctx->plain_text = rq->plain_text;
+    ctx->images = (uint32_t) ngx_min(rq->images, UINT32_MAX);
+    ctx->characters = rq->characters;
+    ctx->request_bytes = ctx->body.len;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_step_model(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_admission_t *ad)
+{
+    ngx_uint_t            i;
+    ngx_str_t             name;
+    ai_request_t         *rq;
+    ngx_http_ai_model_t  *model;
+
+    rq = ad->rq;
+
+    if (ctx->route.model.len) {
+        name.len = ctx->route.model.len;
+        name.data = ctx->route.model.data;
+
+    } else if (rq->model.len) {
+        name.len = rq->model_len;
+        name.data = rq->model_name;
+
+    } else if (ctx->route.ep == AI_EP_MODERATIONS) {
+
+        /* the one that OpenAI takes then */
+
+        ngx_str_set(&name, "omni-moderation-latest");
+
+    } else {
+        ad->e.code = AI_ERR_REQUEST;
+        ad->e.param = "model";
+        ngx_http_ai_say(ad, "You must provide a model parameter.");
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_ai_model_admit(ctx, ad, &name, &ctx->model) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; i < rq->nnamed; i++) {
+
+        name.len = rq->named[i].len;
+        name.data = rq->named[i].name;
+
+        if (ngx_http_ai_model_admit(ctx, ad, &name, &model) != NGX_OK) {
+            return NGX_DECLINED;
+        }
+    }
+
+    ctx->target = ctx->model->targets.elts;
+
+    if (ngx_http_ai_target_url(r, ctx) != NGX_OK) {
+
+        /* another dialect's model */
+
+        ad->e.code = AI_ERR_NO_MODEL;
+        ad->e.model.len = ctx->model->sn.str.len;
+        ad->e.model.data = ctx->model->sn.str.data;
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_model_admit(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
+    ngx_str_t *name, ngx_http_ai_model_t **found)
+{
+    *found = ngx_http_ai_model_find(ad->mcf, name);
+
+    if (*found && ngx_http_ai_model_allowed(ctx->key, &(*found)->sn.str)) {
+        return NGX_OK;
+    }
+
+    ad->e.code = *found ? AI_ERR_MODEL_DENIED : AI_ERR_NO_MODEL;
+    ad->e.model.len = name->len;
+    ad->e.model.data = name->data;
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_ai_step_target(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_admission_t *ad)
+{
+    ngx_int_t                rc;
+    ai_request_t            *rq;
+    ngx_http_ai_provider_t  *provider;
+
+    rq = ad->rq;
+    provider = ctx->target->provider;
+
+    ad->want.model = (ai_str_t *) &ctx->target->model;
+    ad->want.cap_completion = provider->cap_completion;
+
+    if (ctx->streamed && !rq->usage_asked
+        && (ctx->route.ep == AI_EP_CHAT || ctx->route.ep == AI_EP_COMPLETIONS))
+    {
+        ad->want.usage = 1;
+        ctx->drop_usage = 1;
+    }
+
+    rc = ngx_http_ai_target_body(r, ctx, rq, &ad->want);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_ai_target_headers(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx->drain = ctx->key->tenant->plan->drain;
+
+    return NGX_OK;
+}

@@ -1,0 +1,561 @@
+
+/*
+ * The answer on its way to the client: its headers, and its usage read from
+ * the bytes as they pass.  Nothing is held back or changed, save one event
+ * that the gateway itself asked for.
+ */
+
+
+#include "ngx_http_ai.h"
+
+
+/* an event that may have to be dropped is never longer than this */
+
+#define NGX_HTTP_AI_HELD_MAX  4096
+
+
+static ngx_int_t ngx_http_ai_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_ai_answer(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+static ngx_int_t ngx_http_ai_meter_start(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+static ai_body_t ngx_http_ai_body_kind(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+static ngx_int_t ngx_http_ai_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static void ngx_http_ai_observe(ngx_http_ai_ctx_t *ctx, ngx_chain_t *in);
+static ngx_int_t ngx_http_ai_sift(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_chain_t *in, ngx_chain_t **out);
+static ngx_int_t ngx_http_ai_sift_buf(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_buf_t *b, ngx_chain_t ***ll);
+static ngx_int_t ngx_http_ai_hold(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, u_char *p, size_t len);
+static ngx_int_t ngx_http_ai_release(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_chain_t ***ll);
+static ngx_int_t ngx_http_ai_pass(ngx_http_request_t *r, ngx_chain_t ***ll,
+    ngx_buf_t *b);
+static ngx_int_t ngx_http_ai_forward(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_chain_t *out);
+static void ngx_http_ai_swallow(ngx_chain_t *in);
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+ngx_int_t
+ngx_http_ai_filter_init(ngx_conf_t *cf)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_ai_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_ai_body_filter;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_ai_ctx_t       *ctx;
+    ngx_http_ai_loc_conf_t  *alcf;
+    ngx_http_ai_srv_conf_t  *ascf;
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_ai_tenant_module);
+
+    if (!ascf->gateway || r != r->main) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx = ngx_http_ai_ctx(r);
+
+    if (ctx && ctx->refused) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (r->err_status >= NGX_HTTP_BAD_REQUEST) {
+
+        /* nginx's own page; an error in the head comes before any location */
+
+        alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_tenant_module);
+
+        if ((ctx || alcf->gateway || r->phase_handler == 0)
+            && ngx_http_ai_page_header(r) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (ctx && ctx->sent && r->upstream
+        && ngx_http_ai_answer(r, ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+/* a provider's answer: its head */
+
+static ngx_int_t
+ngx_http_ai_answer(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
+{
+    ctx->answered = 1;
+    ctx->first_byte = ngx_current_msec - ctx->started;
+
+    ngx_http_ai_upstream_answered(r, ctx);
+    ngx_http_ai_headers_strip(r);
+
+    if (ngx_http_ai_headers_own(r, ctx) != NGX_OK
+        || ngx_http_ai_meter_start(r, ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ctx->drop_usage) {
+        ngx_http_clear_content_length(r);
+        ngx_http_clear_accept_ranges(r);
+        ngx_http_weak_etag(r);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_meter_start(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
+{
+    ai_body_t  kind;
+
+    kind = ngx_http_ai_body_kind(r, ctx);
+
+    if (kind != AI_BODY_SSE) {
+        ctx->drop_usage = 0;
+    }
+
+    if (kind == AI_BODY_OPAQUE) {
+        return NGX_OK;
+    }
+
+    ctx->meter = ngx_palloc(r->pool, sizeof(ai_meter_t));
+    if (ctx->meter == NULL) {
+        return NGX_ERROR;
+    }
+
+    ai_meter_init(ctx->meter, ctx->route.dialect, ctx->route.ep, kind);
+
+    r->filter_need_in_memory = 1;
+
+    return NGX_OK;
+}
+
+
+static ai_body_t
+ngx_http_ai_body_kind(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
+{
+    ngx_str_t        *type, *coding;
+    ngx_table_elt_t  *h;
+
+    h = r->headers_out.content_encoding;
+
+    if (h && h->hash && h->value.len) {
+        coding = &h->value;
+
+        if (coding->len != sizeof("identity") - 1
+            || ngx_strncasecmp(coding->data, (u_char *) "identity",
+                               coding->len)
+               != 0)
+        {
+            return AI_BODY_OPAQUE;
+        }
+    }
+
+    type = &r->headers_out.content_type;
+
+    if (type->len >= sizeof("text/event-stream") - 1
+        && ngx_strncasecmp(type->data, (u_char *) "text/event-stream",
+                           sizeof("text/event-stream") - 1)
+           == 0)
+    {
+        return AI_BODY_SSE;
+    }
+
+    if (r->headers_out.status >= NGX_HTTP_BAD_REQUEST) {
+
+        /* an error may call itself anything */
+
+        return AI_BODY_JSON;
+    }
+
+    if (ctx->route.ep == AI_EP_STREAM_GENERATE && !ctx->route.sse) {
+        return AI_BODY_JSON_ARRAY;
+    }
+
+    if (type->len == 0
+        || ngx_strlcasestrn(type->data, type->data + type->len,
+                            (u_char *) "json", sizeof("json") - 2))
+    {
+        return AI_BODY_JSON;
+    }
+
+    return AI_BODY_OPAQUE;
+}
+
+
+static ngx_int_t
+ngx_http_ai_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_int_t           rc;
+    ngx_chain_t        *cl, *out;
+    ngx_http_ai_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_ai_tenant_module);
+
+    if (ctx == NULL || in == NULL || r != r->main) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    if (ctx->replaced) {
+        return ngx_http_ai_page_body(r, in, ngx_http_next_body_filter);
+    }
+
+    if (!ctx->answered || ctx->refused) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    for (cl = in; cl; cl = cl->next) {
+        ctx->response_bytes += ngx_buf_size(cl->buf);
+    }
+
+    if (ctx->drop_usage && ctx->meter) {
+
+        rc = ngx_http_ai_sift(r, ctx, in, &out);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+    } else {
+        ngx_http_ai_observe(ctx, in);
+        out = in;
+    }
+
+    if (ctx->meter && ctx->meter->complete) {
+        ngx_http_ai_settle(ctx);
+
+    } else if (ctx->meter && ctx->meter->dirty) {
+        ctx->meter->dirty = 0;
+        ngx_http_ai_settle_run(ctx);
+    }
+
+    if (out == NULL) {
+        return NGX_OK;
+    }
+
+    return ngx_http_ai_forward(r, ctx, out);
+}
+
+
+/* reads the bytes as they pass */
+
+static void
+ngx_http_ai_observe(ngx_http_ai_ctx_t *ctx, ngx_chain_t *in)
+{
+    unsigned        drop;
+    const ai_char  *p;
+
+    for ( /* void */ ; in; in = in->next) {
+
+        if (ctx->meter && ngx_buf_in_memory(in->buf)) {
+            p = in->buf->pos;
+
+            while (p < in->buf->last
+                   && ai_meter_feed(ctx->meter, &p, in->buf->last, &drop)
+                      == AI_DONE)
+            {
+                /* void */
+            }
+        }
+
+        if (in->buf->last_buf) {
+            ctx->last_seen = 1;
+
+            if (ctx->meter) {
+                ai_meter_end(ctx->meter, 1);
+            }
+        }
+    }
+}
+
+
+/*
+ * The same, and leaves the usage event out.  Complete events are compacted
+ * where they lie; the beginning of an incomplete one is copied away until its
+ * end decides.  The chain's links stay the sender's: emptied buffers are
+ * consumed, the others are passed on in links of our own.
+ */
+
+static ngx_int_t
+ngx_http_ai_sift(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_chain_t *in, ngx_chain_t **out)
+{
+    ngx_buf_t     *b;
+    ngx_chain_t  **ll;
+
+    *out = NULL;
+    ll = out;
+
+    for ( /* void */ ; in; in = in->next) {
+
+        b = in->buf;
+
+        if (ngx_buf_in_memory(b) && b->pos < b->last) {
+            if (ngx_http_ai_sift_buf(r, ctx, b, &ll) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+
+        if (b->last_buf) {
+            ctx->last_seen = 1;
+            ai_meter_end(ctx->meter, 1);
+
+            if (ngx_http_ai_release(r, ctx, &ll) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+
+        if (ngx_buf_in_memory(b) && b->pos == b->last) {
+
+            if (!b->last_buf && !b->last_in_chain) {
+                continue;
+            }
+
+            /* an empty one in memory is an error further on */
+
+            b = ngx_calloc_buf(r->pool);
+            if (b == NULL) {
+                return NGX_ERROR;
+            }
+
+            b->last_buf = in->buf->last_buf;
+            b->last_in_chain = in->buf->last_in_chain;
+            b->sync = 1;
+        }
+
+        if (ngx_http_ai_pass(r, &ll, b) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_sift_buf(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_buf_t *b, ngx_chain_t ***ll)
+{
+    int             rc;
+    u_char         *event, *to, *end;
+    unsigned        drop;
+    const ai_char  *p;
+
+    p = b->pos;
+    to = b->pos;
+
+    /* the LF of a dropped event whose CR ended the last buffer */
+
+    if (ctx->skip_lf && *b->pos == LF) {
+        drop = 0;
+        (void) ai_meter_feed(ctx->meter, &p, p + 1, &drop);
+    }
+
+    ctx->skip_lf = 0;
+
+    while (p < b->last) {
+
+        event = (u_char *) p;
+        drop = 0;
+
+        rc = ai_meter_feed(ctx->meter, &p, b->last, &drop);
+        end = (u_char *) p;
+
+        if (rc != AI_DONE && !ctx->oversized) {
+
+            if (ngx_http_ai_hold(r, ctx, event, end - event) == NGX_OK) {
+                break;
+            }
+
+            ctx->oversized = 1;
+        }
+
+        if (rc == AI_DONE && drop && !ctx->oversized) {
+            ctx->skip_lf = (end[-1] == CR);
+
+            if (ctx->held) {
+                ctx->held->buf->last = ctx->held->buf->pos;
+            }
+
+            continue;
+        }
+
+        if (rc == AI_DONE) {
+            ctx->oversized = 0;
+        }
+
+        if (ngx_http_ai_release(r, ctx, ll) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (to != event) {
+            ngx_memmove(to, event, end - event);
+        }
+
+        to += end - event;
+    }
+
+    b->last = to;
+
+    return NGX_OK;
+}
+
+
+/* keeps bytes of the open event; NGX_DECLINED: it is too long for that */
+
+static ngx_int_t
+ngx_http_ai_hold(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx, u_char *p,
+    size_t len)
+{
+    ngx_buf_t  *b;
+
+    if (len > NGX_HTTP_AI_HELD_MAX) {
+        return NGX_DECLINED;
+    }
+
+    if (ctx->held == NULL) {
+
+        ctx->held = ngx_chain_get_free_buf(r->pool, &ctx->free);
+        if (ctx->held == NULL) {
+            return NGX_DECLINED;
+        }
+
+        b = ctx->held->buf;
+
+        if (b->start == NULL) {
+            b->start = ngx_palloc(r->pool, NGX_HTTP_AI_HELD_MAX);
+            if (b->start == NULL) {
+                return NGX_DECLINED;
+            }
+
+            b->end = b->start + NGX_HTTP_AI_HELD_MAX;
+        }
+
+        b->pos = b->start;
+        b->last = b->start;
+        b->temporary = 1;
+        b->flush = 1;
+        b->tag = (ngx_buf_tag_t) &ngx_http_ai_tenant_module;
+    }
+
+    b = ctx->held->buf;
+
+    if ((size_t) (b->end - b->last) < len) {
+        return NGX_DECLINED;
+    }
+
+    b->last = ngx_cpymem(b->last, p, len);
+
+    return NGX_OK;
+}
+
+
+/* passes on what was held */
+
+static ngx_int_t
+ngx_http_ai_release(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_chain_t ***ll)
+{
+    ngx_chain_t  *cl;
+
+    cl = ctx->held;
+
+    if (cl == NULL || cl->buf->pos == cl->buf->last) {
+        return NGX_OK;
+    }
+
+    ctx->held = NULL;
+    cl->next = NULL;
+
+    **ll = cl;
+    *ll = &cl->next;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_pass(ngx_http_request_t *r, ngx_chain_t ***ll, ngx_buf_t *b)
+{
+    ngx_chain_t  *cl;
+
+    cl = ngx_alloc_chain_link(r->pool);
+    if (cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    **ll = cl;
+    *ll = &cl->next;
+
+    return NGX_OK;
+}
+
+
+/*
+ * To the next filter.  With on_abort drain the answer is read to its end for
+ * its usage although the client has gone.
+ */
+
+static ngx_int_t
+ngx_http_ai_forward(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_chain_t *out)
+{
+    ngx_int_t  rc;
+
+    if (ctx->drain && (ctx->client_gone || r->connection->error)) {
+        ctx->client_gone = 1;
+        ngx_http_ai_swallow(out);
+        return NGX_OK;
+    }
+
+    rc = ngx_http_next_body_filter(r, out);
+
+    if (ctx->drop_usage) {
+        ngx_chain_update_chains(r->pool, &ctx->free, &ctx->busy, &out,
+                                (ngx_buf_tag_t) &ngx_http_ai_tenant_module);
+    }
+
+    if (rc == NGX_ERROR && ctx->drain) {
+        ctx->client_gone = 1;
+        ngx_http_ai_swallow(out);
+        return NGX_OK;
+    }
+
+    return rc;
+}
+
+
+static void
+ngx_http_ai_swallow(ngx_chain_t *in)
+{
+    for ( /* void */ ; in; in = in->next) {
+        in->buf->pos = in->buf->last;
+        in->buf->file_pos = in->buf->file_last;
+    }
+}

@@ -1,0 +1,122 @@
+
+/*
+ * Look-ups in the parsed configuration.
+ */
+
+
+#include "ngx_http_ai_conf.h"
+#include "../core/ai_glob.h"
+
+
+static ngx_uint_t ngx_http_ai_digest_differs(u_char *one, u_char *two);
+static ngx_uint_t ngx_http_ai_listed(ngx_array_t *patterns,
+    ngx_str_t *model);
+
+
+ngx_uint_t
+ngx_http_ai_key_place(ngx_http_ai_main_conf_t *mcf,
+    u_char digest[AI_KEY_DIGEST])
+{
+    uint64_t  n;
+
+    ngx_memcpy(&n, digest, sizeof(n));
+
+    return n & mcf->key_mask;
+}
+
+
+ngx_http_ai_key_t *
+ngx_http_ai_key_find(ngx_http_ai_main_conf_t *mcf,
+    u_char digest[AI_KEY_DIGEST])
+{
+    ngx_uint_t          n;
+    ngx_http_ai_key_t  *key;
+
+    if (mcf->key_hash == NULL) {
+        return NULL;
+    }
+
+    for (n = ngx_http_ai_key_place(mcf, digest);
+         mcf->key_hash[n];
+         n = (n + 1) & mcf->key_mask)
+    {
+        key = mcf->key_hash[n];
+
+        if (!ngx_http_ai_digest_differs(key->digest, digest)) {
+            return key;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* takes the same time wherever the first difference is */
+
+static ngx_uint_t
+ngx_http_ai_digest_differs(u_char *one, u_char *two)
+{
+    u_char      differs;
+    ngx_uint_t  i;
+
+    differs = 0;
+
+    for (i = 0; i < AI_KEY_DIGEST; i++) {
+        differs |= one[i] ^ two[i];
+    }
+
+    return differs;
+}
+
+
+ngx_http_ai_model_t *
+ngx_http_ai_model_find(ngx_http_ai_main_conf_t *mcf, ngx_str_t *name)
+{
+    ngx_http_ai_alias_t  *alias;
+    ngx_http_ai_model_t  *model;
+
+    model = ngx_http_ai_tree_find(&mcf->model_tree, name);
+    if (model) {
+        return model;
+    }
+
+    alias = ngx_http_ai_tree_find(&mcf->alias_tree, name);
+
+    return alias ? alias->model : NULL;
+}
+
+
+ngx_uint_t
+ngx_http_ai_model_allowed(ngx_http_ai_key_t *key, ngx_str_t *model)
+{
+    if (!ngx_http_ai_listed(&key->tenant->plan->models, model)) {
+        return 0;
+    }
+
+    return key->models == NULL || ngx_http_ai_listed(key->models, model);
+}
+
+
+static ngx_uint_t
+ngx_http_ai_listed(ngx_array_t *patterns, ngx_str_t *model)
+{
+    ai_str_t     name, p;
+    ngx_str_t   *pattern;
+    ngx_uint_t   i;
+
+    name.len = model->len;
+    name.data = model->data;
+
+    pattern = patterns->elts;
+
+    for (i = 0; i < patterns->nelts; i++) {
+        p.len = pattern[i].len;
+        p.data = pattern[i].data;
+
+        if (ai_glob_match(&p, &name)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}

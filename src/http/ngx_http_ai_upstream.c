@@ -1,0 +1,279 @@
+
+/*
+ * The hand-over to nginx's upstream: every group's peer.init is wrapped, which
+ * runs when the request to the provider is made and nothing is sent yet.
+ */
+
+
+#include "ngx_http_ai.h"
+
+
+/*
+ * A copy of a location's upstream configuration with the time-outs of a
+ * target.  There are few different ones, made as they are met and kept for the
+ * life of the worker.
+ */
+
+typedef struct {
+    ngx_http_upstream_conf_t  *from;
+    ngx_msec_t                 connect;
+    ngx_msec_t                 read;
+    ngx_uint_t                 drain;
+    ngx_http_upstream_conf_t  *conf;
+} ngx_http_ai_variant_t;
+
+#define NGX_HTTP_AI_VARIANTS  64
+
+
+static ngx_int_t ngx_http_ai_init_peer(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us);
+static ngx_int_t ngx_http_ai_credential(ngx_http_request_t *r,
+    ngx_http_ai_provider_t *provider);
+static ngx_http_upstream_conf_t *ngx_http_ai_variant(ngx_http_request_t *r,
+    ngx_http_upstream_conf_t *from, ngx_msec_t connect, ngx_msec_t read,
+    ngx_uint_t drain);
+
+
+ngx_int_t
+ngx_http_ai_upstream_init(ngx_conf_t *cf)
+{
+    ngx_uint_t                       i;
+    ngx_http_ai_srv_conf_t          *ascf;
+    ngx_http_upstream_srv_conf_t   **uscfp;
+    ngx_http_upstream_main_conf_t   *umcf;
+
+    umcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module);
+    uscfp = umcf->upstreams.elts;
+
+    for (i = 0; i < umcf->upstreams.nelts; i++) {
+
+        /* implicit groups of a literal proxy_pass have no configuration */
+
+        if (uscfp[i]->srv_conf == NULL || uscfp[i]->peer.init == NULL) {
+            continue;
+        }
+
+        ascf = ngx_http_conf_upstream_srv_conf(uscfp[i],
+                                               ngx_http_ai_tenant_module);
+
+        ascf->init_peer = uscfp[i]->peer.init;
+        uscfp[i]->peer.init = ngx_http_ai_init_peer;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
+{
+    ngx_http_ai_ctx_t        *ctx;
+    ngx_http_upstream_t      *u;
+    ngx_http_ai_target_t     *target;
+    ngx_http_ai_loc_conf_t   *alcf;
+    ngx_http_ai_srv_conf_t   *ascf;
+    ngx_http_ai_main_conf_t  *mcf;
+
+    ascf = ngx_http_conf_upstream_srv_conf(us, ngx_http_ai_tenant_module);
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_tenant_module);
+
+    if (ascf->init_peer(r, us) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (!alcf->gateway || r != r->main) {
+        return NGX_OK;
+    }
+
+    ctx = ngx_http_ai_ctx(r);
+
+    if (ctx == NULL || !ctx->passed
+        || us->host.len != ctx->target->provider->upstream.len
+        || ngx_strncasecmp(us->host.data, ctx->target->provider->upstream.data,
+                           us->host.len)
+           != 0)
+    {
+        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
+                      "ai request for upstream \"%V\" was not admitted, "
+                      "check that \"proxy_pass\" uses $ai_pass", &us->host);
+        return NGX_ERROR;
+    }
+
+    ngx_http_ai_target_headers_restore(ctx);
+
+    u = r->upstream;
+    target = ctx->target;
+
+    if (ngx_http_ai_credential(r, target->provider) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    u->conf = ngx_http_ai_variant(r, u->conf, target->connect,
+                                  target->first_byte ? target->first_byte
+                                                     : target->timeout,
+                                  ctx->drain);
+    if (u->conf == NULL) {
+        return NGX_ERROR;
+    }
+
+    /*
+     * nginx adds a try for a cached connection that turns out closed: that
+     * alone is repeated, a fresh connection that fails is not
+     */
+
+    u->peer.tries = 1;
+
+    ctx->sent = 1;
+    ai_slot_started(ctx->slot);
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_ai_tenant_module);
+
+    ngx_ai_tally_sent(mcf->tally, target->provider->index,
+                      ngx_ai_ledger_worker(mcf->ledger_open));
+
+    return NGX_OK;
+}
+
+
+/*
+ * The provider's key joins the request's head as a link of its own: it passes
+ * no variable, and nginx's debug log of the head does not show it.
+ */
+
+static ngx_int_t
+ngx_http_ai_credential(ngx_http_request_t *r, ngx_http_ai_provider_t *provider)
+{
+    ngx_buf_t         *b, *head;
+    ngx_str_t         *key;
+    ngx_chain_t       *cl;
+    static ngx_uint_t  turn;
+
+    if (provider->keys.nelts == 0) {
+        return NGX_OK;
+    }
+
+    key = provider->keys.elts;
+    key += turn++ % provider->keys.nelts;
+
+    head = r->upstream->request_bufs->buf;
+
+    if (head->last - head->pos < 4
+        || ngx_memcmp(head->last - 4, CRLF CRLF, 4) != 0)
+    {
+        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
+                      "ai request has an unexpected head");
+        return NGX_ERROR;
+    }
+
+    cl = ngx_alloc_chain_link(r->pool);
+    if (cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->start = key->data;
+    b->pos = key->data;
+    b->last = key->data + key->len;
+    b->end = b->last;
+    b->memory = 1;
+    b->flush = head->flush;
+    b->last_buf = head->last_buf;
+
+    head->last -= 2;
+    head->flush = 0;
+    head->last_buf = 0;
+
+    cl->buf = b;
+    cl->next = r->upstream->request_bufs->next;
+    r->upstream->request_bufs->next = cl;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_ai_upstream_answered(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
+{
+    ngx_http_upstream_t       *u;
+    ngx_http_ai_target_t      *target;
+    ngx_http_upstream_conf_t  *conf;
+
+    u = r->upstream;
+    target = ctx->target;
+
+    if (target->first_byte == 0 || target->first_byte == target->timeout) {
+        return;
+    }
+
+    conf = ngx_http_ai_variant(r, u->conf, target->connect, target->timeout,
+                               ctx->drain);
+    if (conf) {
+        u->conf = conf;
+    }
+}
+
+
+static ngx_http_upstream_conf_t *
+ngx_http_ai_variant(ngx_http_request_t *r, ngx_http_upstream_conf_t *from,
+    ngx_msec_t connect, ngx_msec_t read, ngx_uint_t drain)
+{
+    ngx_uint_t                     i;
+    ngx_pool_t                    *pool;
+    ngx_http_ai_variant_t         *v, one;
+    static ngx_uint_t              n;
+    static volatile ngx_cycle_t   *cycle;
+    static ngx_http_ai_variant_t   variants[NGX_HTTP_AI_VARIANTS];
+
+    if (cycle != ngx_cycle) {
+        cycle = ngx_cycle;
+        n = 0;
+    }
+
+    for (i = 0; i < n; i++) {
+        v = &variants[i];
+
+        if ((v->from == from || v->conf == from) && v->connect == connect
+            && v->read == read && v->drain == drain)
+        {
+            return v->conf;
+        }
+    }
+
+    if (n < NGX_HTTP_AI_VARIANTS) {
+        v = &variants[n];
+        pool = ngx_cycle->pool;
+
+    } else {
+        v = &one;
+        pool = r->pool;
+    }
+
+    v->conf = ngx_palloc(pool, sizeof(ngx_http_upstream_conf_t));
+    if (v->conf == NULL) {
+        return NULL;
+    }
+
+    *v->conf = *from;
+
+    v->conf->connect_timeout = connect;
+    v->conf->read_timeout = read;
+    v->conf->next_upstream = NGX_HTTP_UPSTREAM_FT_ERROR
+                             |NGX_HTTP_UPSTREAM_FT_NON_IDEMPOTENT;
+    v->conf->intercept_errors = 0;
+    v->conf->ignore_client_abort = drain;
+
+    v->from = from;
+    v->connect = connect;
+    v->read = read;
+    v->drain = drain;
+
+    if (v != &one) {
+        n++;
+    }
+
+    return v->conf;
+}

@@ -1,0 +1,584 @@
+#!/usr/bin/perl
+
+# Broken configurations: each fails `nginx -t` with its own words and the line
+# at fault, which is the one marked "#!".  And a few that are right.
+
+use strict;
+use warnings;
+
+use Test::More;
+use File::Temp qw(tempdir);
+use FindBin;
+
+my $module = $ENV{AI_MODULE}
+    || "$FindBin::Bin/../build/ngx_http_ai_tenant_module.so";
+my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx';
+
+plan skip_all => "no $module" unless -e $module;
+
+my $dir = tempdir(CLEANUP => 1);
+
+my $secret = 'sk-canary-0123456789';
+my $hex = '5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8';
+(my $hex2 = $hex) =~ tr/5/6/;
+
+$ENV{AI_TEST_KEY} = $secret;
+$ENV{AI_TEST_EMPTY} = '';
+$ENV{AI_TEST_ODD} = "$secret\nX-Evil: 1";
+$ENV{AI_TEST_LONG} = 'x' x 4097;
+delete $ENV{AI_TEST_UNSET};
+
+file('key', "  $secret\n");
+file('blank', " \n\t\n");
+file('long', 'x' x 4097);
+file('max', 'x' x 4096);
+file('odd', "sk-\x01\n");
+
+
+# ---- flat directives
+
+bad('zone without its name', 'invalid parameter "ai:16m"',
+    top => 'ai_zone ai:16m; #!');
+bad('zone without a size', 'invalid zone size "zone=ai"',
+    top => 'ai_zone zone=ai; #!');
+bad('zone of another size', 'invalid zone size "zone=ai:16x"',
+    top => 'ai_zone zone=ai:16x; #!');
+bad('zone too small', 'zone "zone=ai:1k" is too small',
+    top => 'ai_zone zone=ai:1k; #!');
+bad('zone twice', '"ai_zone" directive is duplicate',
+    top => "ai_zone zone=ai:16m;\nai_zone zone=ai:16m; #!");
+bad('ledger twice', '"ai_ledger" directive is duplicate',
+    top => "ai_ledger a;\nai_ledger b; #!");
+bad('ledger segment too small', 'invalid parameter "segment=1k"',
+    top => 'ai_ledger a segment=1k; #!');
+bad('ledger sync', 'invalid parameter "sync=soon"',
+    top => 'ai_ledger a sync=soon; #!');
+bad('ledger parameter', 'invalid parameter "size=1m"',
+    top => 'ai_ledger a size=1m; #!');
+bad('redis block', 'unknown directive "ai_redis"',
+    top => "ai_redis { #!\n}");
+bad('alias without a model', 'invalid number of arguments in "ai_alias"',
+    top => 'ai_alias a; #!');
+bad('alias of nothing', 'no ai_model "none" for ai_alias "a"',
+    top => 'ai_alias a none; #!');
+bad('alias of an alias', 'no ai_model "b" for ai_alias "a"',
+    top => "ai_alias b m;\nai_alias a b; #!");
+bad('alias twice', 'duplicate ai_alias "a"',
+    top => "ai_alias a m;\nai_alias a m; #!");
+bad('alias with a model\'s name', 'ai_alias "m" has the name of an ai_model',
+    top => 'ai_alias m m; #!');
+bad('block in a server', '"ai_plan" directive is not allowed here',
+    server => "ai_plan x { #!\n}");
+
+
+# ---- providers
+
+provider('unknown word', 'unknown directive "keys"',
+    'api openai; base https://h;', 'keys env:AI_TEST_KEY; #!');
+provider('word twice', '"base" directive is duplicate',
+    'api openai; base https://h;', 'base https://h; #!');
+provider('too many arguments', 'invalid number of arguments in "api"',
+    'api openai x; #!');
+provider('nested block', 'unexpected "{"', 'api { #!', '}');
+provider('unknown api', 'invalid value "cohere" in "api" directive',
+    'api cohere; #!');
+provider('base without a scheme', 'no "http://" or "https://" in "base"',
+    'base api.example.com; #!');
+provider('base with a user', 'invalid host in "base"',
+    "base https://$secret\@h/; #!");
+provider('base without a host', 'invalid host in "base"',
+    'base https:///v1; #!');
+provider('base with a bad port', 'invalid port in "base"',
+    'base https://h:70000; #!');
+provider('base with arguments', 'invalid path in "base"',
+    'base https://h/v1?a=b; #!');
+provider('base with a variable port', 'invalid port in "base"',
+    'base https://h:$port; #!');
+provider('key in the file itself', '"key" directive must be "env:NAME" or '
+    . '"file:/path"', "key $secret; #!");
+provider('key behind env:', 'invalid name of an environment variable',
+    "key env:$secret; #!");
+provider('unset variable', 'environment variable "AI_TEST_UNSET" is empty or '
+    . 'not set', 'key env:AI_TEST_UNSET; #!');
+provider('empty variable', 'environment variable "AI_TEST_EMPTY" is empty',
+    'key env:AI_TEST_EMPTY; #!');
+provider('long variable', 'environment variable "AI_TEST_LONG" is too long',
+    'key env:AI_TEST_LONG; #!');
+provider('variable with a line feed', 'key "env:AI_TEST_ODD" holds characters',
+    'key env:AI_TEST_ODD; #!');
+provider('missing key file', qr/open\(\) "\S+none" failed \(2: No such file/,
+    "key file:$dir/none; #!");
+provider('key file that is a directory', qr/read\(\) "\S+" failed \(21: /,
+    "key file:$dir; #!");
+provider('relative key file', 'path "key" of a key is not absolute',
+    'key file:key; #!');
+provider('blank key file', qr/key "file:\S+blank" is empty/,
+    "key file:$dir/blank; #!");
+provider('long key file', qr/file "\S+long" is too long for a key/,
+    "key file:$dir/long; #!");
+provider('control character in a key file', qr/key "file:\S+odd" holds/,
+    "key file:$dir/odd; #!");
+provider('breaker', 'invalid parameter "failures=0"',
+    'breaker failures=0; #!');
+provider('breaker window', 'invalid parameter "window=0"',
+    'breaker window=0; #!');
+provider('breaker parameter', 'invalid parameter "errors=1"',
+    'breaker errors=1; #!');
+provider('capacity', 'invalid number "-1" in "capacity" directive',
+    'capacity -1; #!');
+provider('cap_field', 'invalid value "max" in "cap_field" directive',
+    'cap_field max; #!');
+provider('identify', 'invalid value "yes" in "identify" directive',
+    'identify yes; #!');
+provider('upstream with a port', 'invalid name "h:8000" in "upstream"',
+    'upstream h:8000; #!');
+
+bad('provider without api', '"api" is missing in ai_provider "p"',
+    provider => "ai_provider p { #!\n base https://h;\n}");
+bad('provider without base', '"base" is missing in ai_provider "p"',
+    provider => "ai_provider p { #!\n api openai;\n}");
+bad('port without upstream', '"upstream" is missing in ai_provider "p" whose',
+    provider => "ai_provider p { #!\n api openai; base https://h:8443;\n}");
+bad('IPv6 without upstream', '"upstream" is missing in ai_provider "p" whose',
+    provider => "ai_provider p { #!\n api openai; base https://[::1];\n}");
+bad('api_version of another api', '"api_version" needs "api azure" in',
+    provider => "ai_provider p { #!\n api openai; base https://h;\n"
+        . "api_version 2024-10-21;\n}");
+bad('provider twice', 'duplicate ai_provider "p"',
+    top => 'ai_provider p { #!');
+bad('provider name', 'invalid name "a/b"', top => 'ai_provider a/b { #!');
+bad('no upstream group', 'no upstream "other" for ai_provider "p"',
+    provider => "ai_provider p { #!\n api openai; base https://other;\n}");
+bad('upstream group only by proxy_pass',
+    'no upstream "127.0.0.1" for ai_provider "p"',
+    provider => "ai_provider p { #!\n api openai; base http://127.0.0.1;\n}",
+    server => 'location /x { proxy_pass http://127.0.0.1; }');
+
+
+# ---- models
+
+model('unknown word', 'unknown directive "prices"', 'prices input=1; #!');
+model('price without a value', 'invalid parameter "input"', 'price input; #!');
+model('price of no class', 'invalid parameter "inputs=1"',
+    'price inputs=1; #!');
+model('negative price', 'invalid parameter "input=-1"', 'price input=-1; #!');
+model('price below a nano-dollar', 'invalid parameter "input=0.0000000001"',
+    'price input=0.0000000001; #!');
+model('price without input and output', '"price" directive names neither',
+    'price cache_read=1; #!');
+model('class twice', 'invalid parameter "input=2"',
+    'price input=1 input=2; #!');
+model('cache_write twice', 'invalid parameter "cache_write=2"',
+    'price input=1 cache_write=1 cache_write=2; #!');
+model('no such day', 'invalid parameter "from=2027-02-29"',
+    'price input=1 from=2027-02-29; #!');
+model('no such tier', 'invalid parameter "tier=cheap"',
+    'price input=1 tier=cheap; #!');
+model('threshold of nothing', 'invalid parameter "above=0"',
+    'price input=1 above=0; #!');
+model('price twice', '"price" directive is duplicate: another one',
+    "price input=1;\nprice input=2; #!");
+model('unknown unit', 'invalid parameter "pages=1"', 'unit pages=1; #!');
+model('unit twice', 'invalid parameter "image=2"',
+    "unit image=1;\nunit image=2; #!");
+model('context', 'invalid number "0" in "context" directive', 'context 0; #!');
+model('max_output', 'invalid number "1k" in "max_output"',
+    'max_output 1k; #!');
+model('weight of nothing', 'invalid parameter "weight=0"',
+    'target p weight=0; #!');
+model('weight of a fallback', 'invalid parameter "weight=5"',
+    'fallback p weight=5; #!');
+model('timeout of nothing', 'invalid parameter "timeout=0"',
+    'target p timeout=0; #!');
+model('timeout past all timers', 'invalid parameter "timeout=60d"',
+    'target p timeout=60d; #!');
+model('target parameter', 'invalid parameter "retry=1"',
+    'target p retry=1; #!');
+model('target\'s model', qr/invalid name "a b", it must be 1 to 128/,
+    'target p "model=a b"; #!');
+
+bad('model without price', '"price" is missing in ai_model "m"',
+    model => "ai_model m { #!\n target p;\n}");
+bad('model without target', '"target" is missing in ai_model "m"',
+    model => "ai_model m { #!\n price input=1; fallback p;\n}");
+bad('only a price yet to come', 'holds today in ai_model "m"',
+    model => "ai_model m { #!\n price input=1 from=2999-01-01; target p;\n}");
+bad('only a price of a tier', 'holds today in ai_model "m"',
+    model => "ai_model m { #!\n price input=1 tier=flex; target p;\n}");
+bad('a tier only above a threshold', 'for each tier in ai_model "m"',
+    model => "ai_model m { #!\n price input=1;\n"
+        . "price input=1 tier=flex above=9; target p;\n}");
+bad('target of no provider', 'no ai_provider "q" for target of ai_model "m"',
+    model => "ai_model m { #!\n price input=1; target q;\n}");
+bad('fallback to no provider', 'no ai_provider "q" for fallback of',
+    model => "ai_model m { #!\n price input=1; target p; fallback q;\n}");
+bad('model twice', 'duplicate ai_model "m"', top => 'ai_model m { #!');
+bad('long model name', 'it must be 1 to 128 characters',
+    top => 'ai_model ' . 'm' x 129 . ' { #!');
+
+
+# ---- plans
+
+plan_('unknown word', 'unknown directive "quota"', 'quota 1; #!');
+plan_('unknown resource', 'unknown resource "dollars"',
+    'limit dollars 1/m; #!');
+plan_('limit without a period', 'invalid limit "100" of "requests"',
+    'limit requests 100; #!');
+plan_('unknown period', 'invalid limit "100/week" of "requests"',
+    'limit requests 100/week; #!');
+plan_('negative limit', 'invalid limit "-1/m"', 'limit requests -1/m; #!');
+plan_('fraction of a request', 'invalid limit "1.5/m" of "requests"',
+    'limit requests 1.5/m; #!');
+plan_('limit past all numbers', 'invalid limit "99999999999999999999/m"',
+    'limit tokens 99999999999999999999/m; #!');
+plan_('limit past the maximum', 'invalid limit "4503600/month" of "cost"',
+    'limit cost 4503600/month; #!');
+plan_('period of concurrency', 'invalid limit "5/m" of "concurrency"',
+    'limit concurrency 5/m; #!');
+plan_('burst of a window', 'invalid parameter "burst=5"',
+    'limit requests 5/day burst=5; #!');
+plan_('burst of nothing', 'invalid parameter "burst=0"',
+    'limit requests 5/m burst=0; #!');
+plan_('burst of concurrency', 'invalid parameter "burst=5"',
+    'limit concurrency 5 burst=5; #!');
+plan_('limit parameter', 'invalid parameter "per=user"',
+    'limit requests 5/m per=user; #!');
+plan_('limit twice', 'duplicate limit of "requests/m"',
+    "limit requests 5/m;\nlimit requests 6/m; #!");
+plan_('concurrency twice', 'duplicate limit of "concurrency"',
+    "limit concurrency 5;\nlimit concurrency 6; #!");
+plan_('limit of one key', '"limit" directive takes "key=" only in ai_tenant',
+    'limit requests 5/m key=a; #!');
+plan_('pattern', 'invalid name "gpt?"', 'models m gpt?; #!');
+plan_('on_store_loss', 'invalid value "pass" in "on_store_loss"',
+    'on_store_loss pass; #!');
+plan_('unbounded', 'invalid value "on" in "unbounded"', 'unbounded on; #!');
+plan_('on_abort', 'invalid value "kill" in "on_abort"', 'on_abort kill; #!');
+plan_('priority', 'invalid value "high" in "priority"', 'priority high; #!');
+plan_('share', 'invalid parameter "share=101"',
+    'priority dedicated share=101; #!');
+plan_('word twice', '"max_output" directive is duplicate',
+    "max_output 5;\nmax_output 5; #!");
+bad('plan twice', 'duplicate ai_plan "pro"', top => 'ai_plan pro { #!');
+
+
+# ---- tenants
+
+tenant('unknown word', 'unknown directive "budget"', 'budget 5; #!');
+tenant('plan twice', '"plan" directive is duplicate', 'plan pro; #!');
+tenant('key in the clear', '"key" directive must be "sha256:" and 64',
+    "key $secret; #!");
+tenant('short digest', '"key" directive must be "sha256:" and 64',
+    'key sha256:5e88; #!');
+tenant('digest of other digits', '"key" directive must be "sha256:" and 64',
+    'key sha256:' . 'g' x 64 . '; #!');
+tenant('key name', 'invalid name "a/b"', "key sha256:$hex2 name=a/b; #!");
+tenant('empty key name', 'invalid name ""', "key sha256:$hex2 name=; #!");
+tenant('expiry', 'invalid parameter "expires=2027-1-1"',
+    "key sha256:$hex2 expires=2027-1-1; #!");
+tenant('time of expiry', 'invalid parameter "expires=2027-01-01T24:00:00Z"',
+    "key sha256:$hex2 expires=2027-01-01T24:00:00Z; #!");
+tenant('empty pattern of a key', 'invalid name ""',
+    "key sha256:$hex2 models=a,,b; #!");
+tenant('key parameter', 'invalid parameter "scope=all"',
+    "key sha256:$hex2 scope=all; #!");
+tenant('limit of no key', 'no key "ci" in ai_tenant "acme"',
+    'limit requests 5/m key=ci; #!');
+tenant('limit of a key and of each', '"per=key" and "key=" exclude',
+    'limit requests 5/m key=prod per=key; #!');
+tenant('limit twice', 'duplicate limit of "tokens/day"',
+    "limit tokens 5/day;\nlimit tokens 6/day; #!");
+tenant('label without a value', 'invalid parameter "team"', 'label team; #!');
+tenant('label twice', 'duplicate label "team"',
+    "label team=a;\nlabel team=b; #!");
+
+bad('tenant without plan', '"plan" is missing in ai_tenant "acme"',
+    tenant => "ai_tenant acme { #!\n key sha256:$hex;\n}");
+bad('tenant of no plan', 'no ai_plan "free" for ai_tenant "acme"',
+    tenant => "ai_tenant acme { #!\n plan free;\n}");
+bad('long labels', 'labels of ai_tenant "acme" are longer than 256 bytes',
+    tenant => "ai_tenant acme { #!\n plan pro; label a=" . 'x' x 250 . ";\n}");
+bad('key names twice', 'duplicate key name "a" in ai_tenant "acme"',
+    tenant => "ai_tenant acme { #!\n plan pro; key sha256:$hex name=a;\n"
+        . "key sha256:$hex2 name=a;\n}");
+bad('digest twice', 'key "sha256:5e884898..." of ai_tenant "beta" is '
+    . 'duplicate, "acme" has it too',
+    top => "ai_tenant beta { #!\n plan pro; key sha256:\U$hex;\n}",
+    tenant_first => 1);
+bad('tenant twice', 'duplicate ai_tenant "acme"',
+    top => 'ai_tenant acme { #!', tenant_first => 1);
+bad('tenant name', 'invalid name "a b"', top => 'ai_tenant "a b" { #!');
+bad('open block', 'unexpected end of file, expecting "}"',
+    bare => 'ai_tenant zeta { plan pro;');
+
+
+# ---- locations
+
+bad('gateway flag', 'invalid value "yes" in "ai_gateway" directive',
+    server => 'ai_gateway yes; #!');
+bad('gateway twice', '"ai_gateway" directive is duplicate',
+    server => "ai_gateway on;\nai_gateway on; #!");
+bad('gateway without proxy_pass',
+    '"ai_gateway" needs "proxy_pass $ai_pass" in location "/x"',
+    server => "location /x {\nai_gateway on; #!\n}");
+bad('gateway with another proxy_pass',
+    '"ai_gateway" needs "proxy_pass $ai_pass" in location "/x"',
+    server => "location /x {\nai_gateway on; #!\nproxy_pass http://h;\n}");
+bad('inherited gateway with another proxy_pass',
+    '"ai_gateway" needs "proxy_pass $ai_pass" in location "/x"',
+    server => "ai_gateway on; #!\nlocation /x {\nproxy_pass http://h;\n}");
+bad('small body buffer', '"client_body_buffer_size" 16384 is smaller than '
+    . '"client_max_body_size" 33554432 in location "/"',
+    server => 'client_body_buffer_size 16k;');
+bad('body without a limit', '"client_max_body_size" 0 (unlimited) in',
+    server => 'client_max_body_size 0;');
+bad('ssl_verify off', 'ai_provider "p" needs "proxy_ssl_verify on" in '
+    . 'location "/"', ssl => 'proxy_ssl_server_name on;');
+bad('ssl_server_name off', 'ai_provider "p" needs "proxy_ssl_server_name on"',
+    ssl => 'proxy_ssl_verify on; proxy_ssl_trusted_certificate '
+        . '/etc/ssl/certs/ca-certificates.crt;');
+bad('ssl_name of a group', 'needs "proxy_ssl_name $ai_host" in location "/"',
+    provider => 'ai_provider p { api openai; base https://h:8443; upstream '
+        . 'h; }');
+bad('status behind the gateway', '"ai_status" directive is incompatible with',
+    server => "location /s {\nai_gateway on;\nai_status; #!\n}");
+bad('status twice', '"ai_status" directive is duplicate',
+    server => "location /s {\nai_status;\nai_status; #!\n}");
+bad('status in a server', '"ai_status" directive is not allowed here',
+    server => 'ai_status; #!');
+
+
+# ---- configurations that are right
+
+good('all parts');
+good('nothing but the module', bare => '');
+good('no gateway at all', gateway => 'off');
+good('key from a file', provider => "ai_provider p { api anthropic; "
+    . "base https://h; key file:$dir/key; key env:AI_TEST_KEY; }");
+good('key of the longest length', provider => "ai_provider p { api gemini; "
+    . "base https://h; key file:$dir/max; }");
+good('https to loopback needs no verification', ssl => '', provider =>
+    'ai_provider p { api openai; base https://127.0.0.1:8443; upstream h; }');
+good('name of a group with proxy_ssl_name', provider =>
+    'ai_provider p { api openai; base https://h:8443; upstream h; }',
+    server => 'proxy_ssl_name $ai_host;');
+good('status below a gateway', server => 'location = /s { ai_status; }');
+good('location without the gateway', server =>
+    'location /x { ai_gateway off; proxy_pass http://h; }');
+good('zero and no limits', plan => 'ai_plan pro { limit requests 0/m; }');
+good('the largest limit',
+    plan => 'ai_plan pro { limit tokens 4503599627370496/month; }');
+good('limits of the same resource in two scopes', plan => 'ai_plan pro { '
+    . 'limit cost 5/m burst=0.000000001; limit cost 5/m per=key; '
+    . 'limit cost 5/h; models *; }');
+good('limits of one key, named further below', tenant => 'ai_tenant acme { '
+    . "plan pro; limit requests 1/s key=b; key sha256:$hex name=a; "
+    . "key sha256:$hex2 name=b expires=2027-01-01T12:00:00Z models=m,x*; "
+    . 'limit tokens 1/day per=key; label a=b c=d; }');
+good('all words of a price', model => 'ai_model m { price input=2 '
+    . 'input_audio=1 input_image=1 cache_read=0.5 cache_write=1 '
+    . 'cache_write_5m=1 cache_write_1h=1 output=8 output_audio=9; '
+    . 'price output=1 above=200000 from=2020-01-01 tier=fast; '
+    . 'price output=1 tier=fast; unit image=0.01 request=1; target p '
+    . 'weight=65535 model=a/b+c connect=1ms first_byte=1s timeout=1m total=1h; '
+    . 'fallback p timeout=5; }');
+good('words from another file', provider => "ai_provider p { "
+    . "include $dir/words; }");
+good('an alias in a plan', top => 'ai_alias other m;',
+    plan => 'ai_plan pro { models other; }');
+
+like(test(provider => 'ai_provider p { api openai; base http://h; }'),
+    qr/\[warn\].*ai_provider "p" over plain http in .*test is successful/s,
+    'plain http warned of');
+unlike(test(provider => 'ai_provider p { api openai; base http://10.0.0.1; '
+    . 'upstream h; }'), qr/\[warn\]/, 'plain http in a private network');
+unlike(test('-T' => 1), qr/$secret/, 'key not in the dump');
+
+example();
+
+done_testing();
+
+
+# the files of conf.example, with what only a real machine has replaced
+
+sub example {
+    my $from = "$FindBin::Bin/../conf.example";
+
+    for my $name ('nginx.conf', 'ai_proxy.conf', 'ai_log.conf') {
+        open my $f, '<', "$from/$name" or die "$name: $!\n";
+        my $text = do { local $/; <$f> };
+
+        $text =~ s/^(load_module) \S+;/$1 $module;/m;
+        $text =~ s/^(pid\s+)\S+;/$1$dir\/nginx.pid;/m;
+        $text =~ s/\/var\/log\/nginx\/[\w.]+/stderr/;
+        $text =~ s/\/var\/log\/nginx\/[\w.]+/$dir\/log/g;
+        $text =~ s/\/etc\/nginx\/ai\/\w+\.key/$dir\/key/g;
+        $text =~ s/\/etc\/nginx\/ai/$dir/g;
+        $text =~ s/(\bserver\s+)[^\s;{]+(:\d+;)/${1}127.0.0.1$2/g;
+        $text =~ s/(\blisten\s+)[^\s;]+;/${1}unix:$dir\/s;/g;
+        $text =~ s/^http \{/http { client_body_temp_path $dir\/tmp;
+            proxy_temp_path $dir\/tmp; fastcgi_temp_path $dir\/tmp;
+            uwsgi_temp_path $dir\/tmp; scgi_temp_path $dir\/tmp;/m;
+
+        file($name eq 'nginx.conf' ? 'example.conf' : $name, $text);
+    }
+
+    my $out = `$nginx -t -p $dir -e stderr -c $dir/example.conf 2>&1`;
+
+    like($out, qr/test is successful/, 'conf.example') or diag($out);
+    unlike($out, qr/\[warn\]/, 'conf.example without a warning') or diag($out);
+}
+
+
+sub file {
+    my ($name, $text) = @_;
+
+    open my $f, '>', "$dir/$name" or die "$name: $!\n";
+    print $f $text;
+    close $f;
+}
+
+
+sub provider {
+    my ($title, $text, @lines) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    bad("provider: $title", $text,
+        provider => join("\n", 'ai_provider p {', @lines, '}'));
+}
+
+
+sub model {
+    my ($title, $text, $line) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    bad("model: $title", $text, model => "ai_model m {\n$line\n}");
+}
+
+
+sub plan_ {
+    my ($title, $text, $line) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    bad("plan: $title", $text, plan => "ai_plan pro {\n$line\n}");
+}
+
+
+sub tenant {
+    my ($title, $text, $line) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    bad("tenant: $title", $text, tenant => "ai_tenant acme {\nplan pro;\n"
+        . "key sha256:$hex name=prod;\n$line\n}");
+}
+
+
+sub bad {
+    my ($title, $text, %part) = @_;
+    my ($out, $conf) = test(%part);
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    my @lines = split /\n/, $conf, -1;
+    my ($line) = grep { $lines[$_ - 1] =~ /#!/ } 1 .. @lines;
+    my $where = $line ? qr/ in \Q$dir\E\/nginx\.conf:$line$/m : qr/ in [^\n]+/;
+
+    $text = ref $text ? $text : qr/\Q$text\E/;
+
+    # one [emerg] line only: nginx stops at the first
+
+    my @emerg = $out =~ /^(.*\[emerg\].*)$/mg;
+
+    like(join("\n", @emerg), qr/\A[^\n]*$text[^\n]*$where\z/, $title)
+        or diag($out);
+
+    fail("$title: shows the secret") if $out =~ /\Q$secret\E/;
+}
+
+
+sub good {
+    my ($title, %part) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    my ($out) = test(%part);
+    like($out, qr/test is successful/, $title) or diag($out);
+}
+
+
+# what nginx -t says about a configuration of parts, each with a default
+
+sub test {
+    my (%part) = @_;
+
+    my %default = (
+        top => '',
+        provider => 'ai_provider p { api openai; base https://h; '
+            . 'key env:AI_TEST_KEY; }',
+        model => 'ai_model m { price input=1 output=2; target p; }',
+        plan => 'ai_plan pro { limit requests 5/m; models m; }',
+        tenant => "ai_tenant acme { plan pro; key sha256:$hex; }",
+        gateway => 'on',
+        server => '',
+        ssl => 'proxy_ssl_verify on; proxy_ssl_server_name on; '
+            . 'proxy_ssl_trusted_certificate '
+            . '/etc/ssl/certs/ca-certificates.crt;',
+    );
+
+    my %p = (%default, %part);
+    my ($one, $two) = $p{tenant_first} ? ($p{tenant}, '') : ('', $p{tenant});
+    my $size = 'client_max_body_size 32m;';
+    my $buffer = 'client_body_buffer_size 32m;';
+
+    my $mark = (grep { /#!/ } values %part) ? '' : '#!';
+
+    $size = '' if $p{server} =~ /client_max_body_size/;
+    $buffer = '' if $p{server} =~ /client_body_buffer_size/;
+
+    my $http = <<"EOC";
+    $one
+    $p{provider}
+    $p{model}
+    $p{plan}
+    $p{top}
+    $two
+    upstream h { server 127.0.0.1:1; }
+    server {
+        listen 127.0.0.1:1;
+        $size
+        $buffer
+        $p{ssl}
+        $p{server}
+        location / {
+            ai_gateway $p{gateway}; $mark
+            proxy_pass \$ai_pass;
+        }
+    }
+EOC
+
+    $http = $p{bare} if defined $p{bare};
+
+    my $conf = <<"EOC";
+load_module $module;
+error_log stderr;
+pid $dir/nginx.pid;
+events {}
+http {
+    access_log off;
+    client_body_temp_path $dir/tmp;
+    proxy_temp_path $dir/tmp;
+    fastcgi_temp_path $dir/tmp;
+    uwsgi_temp_path $dir/tmp;
+    scgi_temp_path $dir/tmp;
+$http
+}
+EOC
+
+    file('words', "api openai;\nbase https://h;\n");
+    file('nginx.conf', $conf);
+
+    my $flag = $p{'-T'} ? '-T' : '-t';
+    my $out = `$nginx $flag -p $dir -e stderr -c $dir/nginx.conf 2>&1`;
+
+    return wantarray ? ($out, $conf) : $out;
+}
