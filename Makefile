@@ -132,7 +132,7 @@ format:  ## lay the C sources out as nginx does
 # the ledger's own tests: its event layer and stand-ins for nginx, no server
 
 LEDGER_SRC := $(addprefix src/event/ngx_ai_,$(addsuffix .c,ledger segment \
-	sink ship reaper rebuild usage ids rotate sums report))
+	segment_slot sink sink_scan ship reaper rebuild usage ids rotate sums report))
 NGINX_INC := $(addprefix -I/usr/share/nginx/src/src/,core event \
 	event/modules os/unix) -I$(BUILD)/nginx
 KILLS ?= 100

@@ -62,56 +62,6 @@ static void *ngx_ai_ledger_thread(void *data);
 static void ngx_ai_ledger_tick_handler(ngx_event_t *ev);
 
 
-ngx_int_t
-ngx_ai_ledger_prepare(ngx_cycle_t *cycle, ngx_ai_ledger_conf_t *conf)
-{
-    struct stat  sb;
-
-    if (mkdir((char *) conf->path.data, 0700) == -1
-        && ngx_errno != NGX_EEXIST)
-    {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
-                      "mkdir() \"%V\" failed", &conf->path);
-        return NGX_ERROR;
-    }
-
-    if (stat((char *) conf->path.data, &sb) == -1) {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
-                      "stat() \"%V\" failed", &conf->path);
-        return NGX_ERROR;
-    }
-
-    if (!S_ISDIR(sb.st_mode)) {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
-                      "\"%V\" is not a directory", &conf->path);
-        return NGX_ERROR;
-    }
-
-    if (geteuid() == 0) {
-
-        if (conf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT
-            && sb.st_uid != conf->user
-            && chown((char *) conf->path.data, conf->user, -1) == -1)
-        {
-            ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
-                          "chown(\"%V\", %d) failed", &conf->path,
-                          conf->user);
-            return NGX_ERROR;
-        }
-
-        return NGX_OK;
-    }
-
-    if (access((char *) conf->path.data, R_OK|W_OK|X_OK) == -1) {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
-                      "access() \"%V\" failed", &conf->path);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
 static ngx_int_t
 ngx_ai_ledger_place(ngx_ai_ledger_t *ld)
 {

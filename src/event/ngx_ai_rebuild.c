@@ -1,7 +1,8 @@
 
 /*
- * The start with an empty book: what the files say was used is counted before
- * the first request is admitted.
+ * What the master does: the directory is made, and the start with an empty
+ * book counts what the files say was used, before the first request is
+ * admitted.
  *
  * The master is the sink meanwhile, so that no row moves from a segment to
  * usage.jsonl between the two being counted.  Workers of a former book that
@@ -22,6 +23,56 @@ typedef struct {
     char                  from[NGX_AI_USAGE_NAME];
     ngx_uint_t            failed;
 } ngx_ai_rebuild_t;
+
+
+ngx_int_t
+ngx_ai_ledger_prepare(ngx_cycle_t *cycle, ngx_ai_ledger_conf_t *conf)
+{
+    struct stat  sb;
+
+    if (mkdir((char *) conf->path.data, 0700) == -1
+        && ngx_errno != NGX_EEXIST)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "mkdir() \"%V\" failed", &conf->path);
+        return NGX_ERROR;
+    }
+
+    if (stat((char *) conf->path.data, &sb) == -1) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "stat() \"%V\" failed", &conf->path);
+        return NGX_ERROR;
+    }
+
+    if (!S_ISDIR(sb.st_mode)) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "\"%V\" is not a directory", &conf->path);
+        return NGX_ERROR;
+    }
+
+    if (geteuid() == 0) {
+
+        if (conf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT
+            && sb.st_uid != conf->user
+            && chown((char *) conf->path.data, conf->user, -1) == -1)
+        {
+            ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                          "chown(\"%V\", %d) failed", &conf->path,
+                          conf->user);
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
+    if (access((char *) conf->path.data, R_OK|W_OK|X_OK) == -1) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "access() \"%V\" failed", &conf->path);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
 
 
 static ngx_int_t

@@ -109,13 +109,19 @@ ngx_uint_t ngx_ai_sink_announced(ngx_ai_sink_t *s);
 /* behind the lock: opens usage.jsonl and reads back what was written */
 ngx_int_t ngx_ai_sink_takeover(ngx_ai_sink_t *s);
 
+uint64_t ngx_ai_sink_mono(void);
+
+
+/* ngx_ai_sink_scan.c: its segments */
+
 /* maps segments that are new in the directory */
 void ngx_ai_sink_scan(ngx_ai_sink_t *s);
 
+/* unmaps one; the last one takes its index */
+void ngx_ai_sink_forget(ngx_ai_sink_t *s, ngx_uint_t i);
+
 /* unmaps adopted segments of which nothing is left, as clean */
 void ngx_ai_sink_drop_clean(ngx_ai_sink_t *s);
-
-uint64_t ngx_ai_sink_mono(void);
 
 
 /* ngx_ai_ship.c: ended rows to usage.jsonl */

@@ -24,8 +24,10 @@
 
 /* ids of rows that are in the file, by open addressing */
 
+typedef u_char  ngx_ai_id_t[16];
+
 typedef struct {
-    u_char          (*ids)[16];
+    ngx_ai_id_t      *ids;
     size_t            mask;
     size_t            n;
 } ngx_ai_ids_t;
@@ -52,8 +54,8 @@ typedef struct {
 /*
  * Opens or makes the file, cuts a torn last line, and reads the ids of the
  * rows in its last bytes ("all": of the whole file and of the newest rotated
- * one, for what a power cut may have left).  rp may be NULL.  NGX_ERROR: ngx_errno
- * is set.
+ * one, for what a power cut may have left).  rp may be NULL.  NGX_ERROR:
+ * ngx_errno is set.
  */
 ngx_int_t ngx_ai_usage_open(ngx_ai_usage_t *u, int dirfd, ngx_uint_t all,
     ngx_ai_ids_t *ids, ngx_ai_report_t *rp);

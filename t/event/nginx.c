@@ -163,6 +163,7 @@ ngx_ai_now(ai_now_t *now)
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
 
-    now->mono_ms = (uint64_t) ts.tv_sec * 1000 + (uint64_t) ts.tv_nsec / 1000000;
+    now->mono_ms = (uint64_t) ts.tv_sec * 1000
+                   + (uint64_t) ts.tv_nsec / 1000000;
     now->now_s = (uint64_t) time(NULL);
 }
