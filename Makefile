@@ -129,6 +129,33 @@ kill-test: build $(BUILD)/standin  ## 1000 kills of workers under load (long)
 format:  ## lay the C sources out as nginx does
 	@tools/format $(C_FILES)
 
+# the ledger's own tests: its event layer and stand-ins for nginx, no server
+
+LEDGER_SRC := $(addprefix src/event/ngx_ai_,$(addsuffix .c,ledger segment \
+	segment_slot sink sink_scan ship reaper rebuild usage ids rotate sums report))
+NGINX_INC := $(addprefix -I/usr/share/nginx/src/src/,core event \
+	event/modules os/unix) -I$(BUILD)/nginx
+KILLS ?= 100
+
+ledger-test: $(BUILD)/event/test_ledger  ## the ledger under KILLS (100) kills
+	@$< $(KILLS)
+
+$(BUILD)/event/test_ledger: $(wildcard t/event/*.[ch]) $(LEDGER_SRC) \
+    $(wildcard src/event/*.h) $(CORE_SRC) $(CORE_HDR) $(MODULE)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter \
+	    -Wno-unused-result -D_GNU_SOURCE $(NGINX_INC) -o $@ \
+	    $(wildcard t/event/*.c) $(LEDGER_SRC) $(CORE_SRC) -lcrypto -lpthread
+
+segments: $(BUILD)/ai-ledger  ## show the slots of a ledger segment: FILE=...
+	@$< $(FILE)
+
+$(BUILD)/ai-ledger: tools/ai-ledger.c $(CORE_SRC) $(CORE_HDR)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_CORE) -o $@ $< $(CORE_SRC) -lcrypto
+
+.PHONY: ledger-test segments
+
 clean:  ## remove what was built, save the SDKs
 	rm -rf $(filter-out $(BUILD)/venv $(BUILD)/node,$(wildcard $(BUILD)/*)) \
 	    $(BUILD)/.deps-build
