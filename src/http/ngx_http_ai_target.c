@@ -333,9 +333,17 @@ ngx_http_ai_header_dropped(ngx_table_elt_t *h)
     size_t            i, len;
     const ngx_str_t  *name;
 
+    if (h->key.len < 3) {
+        return 0;
+    }
+
     for (name = ngx_http_ai_headers_dropped; name->len; name++) {
 
-        if (name->data[0] != h->lowcase_key[0]) {
+        /* the first and the third letter tell nearly all names apart */
+
+        if (name->data[0] != h->lowcase_key[0]
+            || name->data[2] != h->lowcase_key[2])
+        {
             continue;
         }
 
