@@ -10,8 +10,7 @@ MODULE  := $(BUILD)/$(SO)
 CORE_SRC := $(wildcard src/core/*.c)
 CORE_HDR := $(wildcard src/core/*.h)
 MODULE_SRC := config ngx_http_ai_tenant_module.c $(wildcard src/*/*.[ch])
-C_FILES := ngx_http_ai_tenant_module.c \
-	$(wildcard src/*/*.[ch] t/unit/*.[ch] t/fuzz/*.[ch] t/bench/*.c)
+C_FILES := ngx_http_ai_tenant_module.c $(wildcard src/*/*.[ch])
 
 CFLAGS_CORE := -std=c11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -Isrc/core
 SANITIZE := -fsanitize=address,undefined -fno-omit-frame-pointer

@@ -104,7 +104,7 @@ for my $file (grep { !m{^src/core/} } @files) {
     }
 }
 
-# lines and functions; tables of tests may be wider and longer
+# lines and functions; tables of tests may be wider, and as long as they are
 
 for my $file (@all) {
     my ($n, $start) = (0, 0);
@@ -124,7 +124,7 @@ for my $file (@all) {
         if ($code =~ /^\}/ && $start) {
             my $lines = $n - $start - 1;
             push @{ $bad{function} }, "$file:$start: $lines lines"
-                if $lines > ($file =~ m{^t/} ? 150 : 100);
+                if $lines > 100 && $file !~ m{^t/};
             $start = 0;
         }
     }
@@ -153,7 +153,7 @@ none('name', 'files are named after their noun');
 SKIP: {
     skip 'no uncrustify', 1 if system('command -v uncrustify >/dev/null');
 
-    my $out = `tools/format --check @all 2>&1`;
+    my $out = `tools/format --check @files 2>&1`;
 
     is($out, '', 'layout, see `make format`');
 }
