@@ -17,6 +17,7 @@
 #include "../core/ai_error.h"
 #include "../core/ai_key.h"
 #include "../core/ai_limit.h"
+#include "../core/ai_media.h"
 #include "../core/ai_meter.h"
 #include "../core/ai_price.h"
 #include "../core/ai_request.h"
@@ -249,6 +250,8 @@ typedef struct {
     ngx_http_ai_model_t       *model;
     ngx_http_ai_target_t      *target;
 
+    ngx_str_t                  type;        /* Content-Type for the provider */
+    ngx_str_t                  boundary;    /* of a form */
     ngx_str_t                  body;        /* the client's, in one piece */
     ngx_str_t                  pass;        /* $ai_pass */
     ngx_str_t                  id;          /* UUID as text, 36 bytes */

@@ -275,10 +275,10 @@ ngx_http_ai_presented_header(ngx_http_ai_presented_t *pr, ngx_str_t *header,
         return;
 
     case NGX_HTTP_AI_HEADER_CODING:
-        pr->coded = (value.len != sizeof("identity") - 1
-                     || ngx_strncasecmp(value.data, (u_char *) "identity",
-                                        value.len)
-                        != 0);
+        pr->coded |= (value.len != sizeof("identity") - 1
+                      || ngx_strncasecmp(value.data, (u_char *) "identity",
+                                         value.len)
+                         != 0);
         return;
 
     case NGX_HTTP_AI_HEADER_GOOG:

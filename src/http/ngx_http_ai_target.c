@@ -37,6 +37,7 @@ static const ngx_str_t  ngx_http_ai_headers_dropped[] = {
     ngx_string("chatgpt-account-id"),
     ngx_string("cookie"),
     ngx_string("content-encoding"),
+    ngx_string("content-type"),
     ngx_string("forwarded"),
     ngx_string("idempotency-key"),
     ngx_string("if-*"),
@@ -257,10 +258,9 @@ ngx_http_ai_target_headers(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     ngx_table_elt_t         *h, *to;
     ngx_http_ai_tenant_t    *tenant;
     ngx_http_ai_provider_t  *provider;
-    static ngx_str_t         json = ngx_string("application/json");
     static ngx_str_t         identity = ngx_string("identity");
 
-    n = 4;
+    n = 5;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         n += part->nelts;
@@ -284,22 +284,14 @@ ngx_http_ai_target_headers(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
                 continue;
             }
 
-            *to = h[i];
-
-            if (&h[i] == r->headers_in.content_type
-                && ctx->route.ep != AI_EP_TRANSCRIPTIONS
-                && ctx->route.ep != AI_EP_TRANSLATIONS)
-            {
-                to->value = json;
-            }
-
-            to++;
+            *to++ = h[i];
         }
     }
 
     provider = ctx->target->provider;
     tenant = ctx->key->tenant;
 
+    ngx_http_ai_header_put(&to, "content-type", 12, &ctx->type);
     ngx_http_ai_header_put(&to, "x-request-id", 12, &ctx->id);
     ngx_http_ai_header_put(&to, "accept-encoding", 15, &identity);
 
