@@ -286,6 +286,7 @@ typedef struct {
     uint8_t                    status;      /* ai_status_t */
     uint8_t                    nattempts;
     unsigned                   hints:2;
+    unsigned                   presented:1; /* its key was read and blanked */
     unsigned                   coded:1;     /* the body is compressed */
     signed                     found:4;     /* what ai_route_find() said */
     unsigned                   read:1;      /* the body was read */
@@ -334,6 +335,9 @@ ngx_ai_ledger_t *ngx_http_ai_ledger_get(ngx_http_ai_main_conf_t *mcf);
 
 /* POST_READ: blanks ?key= before anything can log the request line */
 ngx_int_t ngx_http_ai_mask_handler(ngx_http_request_t *r);
+
+/* LOG: blanks what the access phase has not come to */
+void ngx_http_ai_forget(ngx_http_request_t *r);
 
 /* ACCESS: route and key; no I/O */
 ngx_int_t ngx_http_ai_access_handler(ngx_http_request_t *r);
