@@ -15,6 +15,7 @@
 
 
 static ngx_int_t ngx_http_ai_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_ai_headless(ngx_http_request_t *r);
 static ngx_int_t ngx_http_ai_answer(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
 static ngx_int_t ngx_http_ai_meter_start(ngx_http_request_t *r,
@@ -90,13 +91,36 @@ ngx_http_ai_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
-    if (ctx && ctx->sent && r->upstream
-        && ngx_http_ai_answer(r, ctx) != NGX_OK)
-    {
+    if (ctx == NULL || !ctx->sent || r->upstream == NULL) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (r->http_version < NGX_HTTP_VERSION_10) {
+        return ngx_http_ai_headless(r);
+    }
+
+    if (ngx_http_ai_answer(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+/*
+ * nginx takes bytes without a head for HTTP/0.9 and would pass them on as the
+ * body of a head that is not sent either: they are no answer.
+ */
+
+static ngx_int_t
+ngx_http_ai_headless(ngx_http_request_t *r)
+{
+    u_char  *p;
+
+    p = r->http_protocol.data;          /* the client's: "HTTP/1.1" */
+    r->http_version = (p[5] - '0') * 1000 + (p[7] - '0');
+
+    return NGX_HTTP_BAD_GATEWAY;
 }
 
 

@@ -423,6 +423,10 @@ ngx_http_ai_log_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_ai_ctx(r);
 
+    if (ctx == NULL || !ctx->presented) {
+        ngx_http_ai_forget(r);
+    }
+
     if (ctx) {
         ngx_http_ai_end(ctx);
     }
