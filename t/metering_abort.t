@@ -19,6 +19,8 @@ my $words = 6;
 my $t = AI::Gateway->new;
 my $p = $t->provider(8081);
 
+$t->write_file('buffered.conf', buffered());
+
 $t->run(gateway_conf(
     http => <<'EOC',
     ai_plan drains {
@@ -39,6 +41,16 @@ $t->run(gateway_conf(
             ai_gateway  on;
             proxy_pass  $ai_pass;
             include     %%TOP%%/conf.example/ai_proxy.conf;
+        }
+    }
+
+    server {
+        listen  127.0.0.1:%%PORT_8083%%;
+
+        location / {
+            ai_gateway  on;
+            proxy_pass  $ai_pass;
+            include     %%DIR%%/buffered.conf;
         }
     }
 EOC
@@ -72,11 +84,22 @@ for my $how ('fin', 'rst') {
 
 h2($_) for 'acme', 'patient';
 half_close();
+stalled($_) for 'fin', 'rst';
 
 is($t->status->{zone}{holds}, 0, 'no hold is left');
 is($p->state->{open}, 0, 'no request is left open');
 
 $t->done;
+
+
+# the shipped settings, but for one
+
+sub buffered {
+    open my $f, '<', "$FindBin::Bin/../conf.example/ai_proxy.conf" or die;
+    local $/;
+
+    return <$f> =~ s/proxy_buffering\s+off/proxy_buffering  on/r;
+}
 
 
 # in the head and in the body: nothing was admitted
@@ -143,10 +166,9 @@ sub waiting {
         is($row->{state}, 'interrupted', "$name: state");
         is($row->{http_status}, 499, "$name: status");
         is($row->{attempts}[0]{reason}, 'abort', "$name: reason");
-        is($row->{output_tokens}, 0, "$name: tokens");
+        is($row->{usage_source}, 'none', "$name: nothing was delivered");
+        ok($row->{client_aborted}, "$name: aborted");
     }
-
-    ok($row->{client_aborted}, "$name: aborted");
 }
 
 
@@ -241,4 +263,30 @@ sub half_close {
 
     is($row->{state}, 'final', 'half close: state');
     is($row->{output_tokens}, $words, 'half close: tokens');
+}
+
+
+# a client that has stopped to read when it leaves: what waits for it must not
+# hold up what drains
+
+sub stalled {
+    my ($how) = @_;
+
+    for my $port (8080, 8083) {
+        my $name = "stalled $how $port";
+        my $c = $t->start_chat($body, key => 'patient', port => $port,
+            rcvbuf => 4096, mock => { events => 1500, text => 'tok ' x 1500 });
+
+        $c->read_events(1);
+
+        waitfor { $p->state->{open} == 1 } or diag("$name: all was sent");
+
+        $leave{$how}->($c);
+
+        my $row = next_row($name);
+
+        is($row->{state}, 'final', "$name: state");
+        is($row->{output_tokens}, 1500, "$name: tokens");
+        ok($row->{client_aborted}, "$name: aborted");
+    }
 }

@@ -36,7 +36,9 @@ static ngx_int_t ngx_http_ai_pass(ngx_http_request_t *r, ngx_chain_t ***ll,
     ngx_buf_t *b);
 static ngx_int_t ngx_http_ai_forward(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_chain_t *out);
-static void ngx_http_ai_swallow(ngx_chain_t *in);
+static void ngx_http_ai_swallow(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_chain_t *out);
+static void ngx_http_ai_consume(ngx_chain_t *in);
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
@@ -216,8 +218,13 @@ ngx_http_ai_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_ai_tenant_module);
 
-    if (ctx == NULL || in == NULL || r != r->main) {
+    if (ctx == NULL || r != r->main) {
         return ngx_http_next_body_filter(r, in);
+    }
+
+    if (in == NULL) {
+        return ctx->drain && ctx->answered ? ngx_http_ai_forward(r, ctx, NULL)
+                                           : ngx_http_next_body_filter(r, NULL);
     }
 
     if (ctx->replaced) {
@@ -528,31 +535,61 @@ ngx_http_ai_forward(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 {
     ngx_int_t  rc;
 
-    if (ctx->drain && (ctx->client_gone || r->connection->error)) {
-        ctx->client_gone = 1;
-        ngx_http_ai_swallow(out);
-        return NGX_OK;
+    rc = NGX_ERROR;
+
+    if (!ctx->drain || !(ctx->client_gone || r->connection->error)) {
+        rc = ngx_http_next_body_filter(r, out);
     }
 
-    rc = ngx_http_next_body_filter(r, out);
+    if (rc == NGX_ERROR && ctx->drain) {
+        ngx_http_ai_swallow(r, ctx, out);
+        rc = NGX_OK;
+    }
 
     if (ctx->drop_usage) {
         ngx_chain_update_chains(r->pool, &ctx->free, &ctx->busy, &out,
                                 (ngx_buf_tag_t) &ngx_http_ai_tenant_module);
     }
 
-    if (rc == NGX_ERROR && ctx->drain) {
-        ctx->client_gone = 1;
-        ngx_http_ai_swallow(out);
-        return NGX_OK;
-    }
-
     return rc;
 }
 
 
+/*
+ * Takes bytes in the client's stead, also those that wait in the upstream's
+ * chains: it reads no more until they are gone.  Frames of HTTP/2 that are
+ * queued still point to them, and go out or end with the connection.
+ */
+
 static void
-ngx_http_ai_swallow(ngx_chain_t *in)
+ngx_http_ai_swallow(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_chain_t *out)
+{
+    ngx_http_upstream_t  *u;
+
+    ctx->client_gone = 1;
+    r->connection->error = 1;
+
+    ngx_http_ai_consume(out);
+
+#if (NGX_HTTP_V2)
+    if (r->stream && r->stream->queued) {
+        return;
+    }
+#endif
+
+    u = r->upstream;
+
+    ngx_http_ai_consume(u->busy_bufs);
+
+    if (u->buffering && u->pipe) {
+        ngx_http_ai_consume(u->pipe->busy);
+    }
+}
+
+
+static void
+ngx_http_ai_consume(ngx_chain_t *in)
 {
     for ( /* void */ ; in; in = in->next) {
         in->buf->pos = in->buf->last;
