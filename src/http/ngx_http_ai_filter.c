@@ -394,14 +394,14 @@ ngx_http_ai_sift_buf(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     p = b->pos;
     to = b->pos;
 
-    /* the LF of a dropped event whose CR ended the last buffer */
+    /* the LF of an event whose CR ended the last buffer goes its way */
 
-    if (ctx->skip_lf && *b->pos == LF) {
-        drop = 0;
+    if (ctx->after_cr && *p == LF) {
         (void) ai_meter_feed(ctx->meter, &p, p + 1, &drop);
+        to += !ctx->skip_lf;
     }
 
-    ctx->skip_lf = 0;
+    ctx->after_cr = 0;
 
     while (p < b->last) {
 
@@ -410,6 +410,8 @@ ngx_http_ai_sift_buf(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 
         rc = ai_meter_feed(ctx->meter, &p, b->last, &drop);
         end = (u_char *) p;
+
+        ctx->after_cr = (rc == AI_DONE && end[-1] == CR);
 
         if (rc != AI_DONE && !ctx->oversized) {
 
@@ -420,8 +422,9 @@ ngx_http_ai_sift_buf(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
             ctx->oversized = 1;
         }
 
-        if (rc == AI_DONE && drop && !ctx->oversized) {
-            ctx->skip_lf = (end[-1] == CR);
+        ctx->skip_lf = (rc == AI_DONE && drop && !ctx->oversized);
+
+        if (ctx->skip_lf) {
 
             if (ctx->held) {
                 ctx->held->buf->last = ctx->held->buf->pos;
