@@ -299,7 +299,8 @@ typedef struct {
     unsigned                   streamed:1;
     unsigned                   drain:1;
     unsigned                   client_gone:1;
-    unsigned                   skip_lf:1;   /* of a dropped event's CRLF */
+    unsigned                   after_cr:1;  /* an event has just ended in CR */
+    unsigned                   skip_lf:1;   /* and was dropped */
     unsigned                   oversized:1; /* the open event is too long to
                                                be held */
     unsigned                   settled:1;

@@ -109,7 +109,7 @@ ngx_http_ai_settle(ngx_http_ai_ctx_t *ctx)
 static void
 ngx_http_ai_learn(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
 {
-    if (u->source != AI_SOURCE_FINAL || u->input_tokens == 0) {
+    if (u->source != AI_SOURCE_FINAL || u->input_tokens == 0 || u->odd) {
         return;
     }
 
