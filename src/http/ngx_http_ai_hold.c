@@ -194,6 +194,7 @@ ngx_http_ai_take(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
 
     ngx_http_ai_guess(ctx, ad);
     ctx->hold_nanos = ngx_http_ai_bound_cost(ctx, ad, now.now_s);
+    ctx->unbounded = ad->unbounded ? 1 : 0;
 
     ask->party[0].id = tenant->owner;
     ask->party[0].limits = tenant->limits->elts;
