@@ -184,7 +184,7 @@ ngx_http_ai_measure(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
         u->units[AI_UNIT_CHARACTERS] = ctx->characters * AI_UNIT_ONE;
     }
 
-    if (units[AI_UNIT_IMAGES] >= 0 && ctx->images) {
+    if (units[AI_UNIT_IMAGES] >= 0 && u->units[AI_UNIT_IMAGES] == 0) {
         u->units[AI_UNIT_IMAGES] = (uint64_t) ctx->images * AI_UNIT_ONE;
     }
 }
