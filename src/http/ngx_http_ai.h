@@ -297,6 +297,7 @@ typedef struct {
     unsigned                   sent:1;      /* a provider was chosen: bytes may
                                                have gone there */
     unsigned                   answered:1;  /* a provider's head came */
+    unsigned                   media:1;     /* more than text in the body */
     unsigned                   unbounded:1; /* the hold is no upper bound */
     unsigned                   drop_usage:1;    /* injected: drop the chunk */
     unsigned                   streamed:1;

@@ -8,6 +8,14 @@
 #include "ngx_http_ai_admit.h"
 
 
+/*
+ * Tokens of an image or a file in the body, which a provider counts by its
+ * pixels or pages, not by its bytes: at most (beside its bytes), and usually.
+ */
+#define NGX_HTTP_AI_MEDIA_MAX    16384
+#define NGX_HTTP_AI_MEDIA_USUAL  1024
+
+
 static int64_t ngx_http_ai_output_cap(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_admission_t *ad, int64_t cap);
 static int ngx_http_ai_take(ngx_http_ai_ctx_t *ctx,
@@ -37,7 +45,7 @@ ngx_http_ai_step_bound(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     plan = ctx->key->tenant->plan;
 
     ad->unbounded = ad->rq->unbounded;
-    ad->input = ctx->body.len;
+    ad->input = ctx->body.len + ad->rq->media * NGX_HTTP_AI_MEDIA_MAX;
     ad->output = 0;
     ad->want.max_output = -1;
 
@@ -238,7 +246,9 @@ ngx_http_ai_guess(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad)
     ai_book_ratio_get(ad->mcf->zone->book,
                       (ai_str_t *) &ctx->model->sn.str, &ratio);
 
-    ctx->guess[0] = ad->input * 1024 / ngx_max(ratio.in_bytes, 1);
+    ctx->guess[0] = (ctx->body.len - ad->rq->media_bytes) * 1024
+                    / ngx_max(ratio.in_bytes, 1);
+    ctx->guess[0] += ad->rq->media * NGX_HTTP_AI_MEDIA_USUAL;
     ctx->guess[0] = ngx_min(ctx->guess[0] + 1, ad->input);
 
     ctx->guess[1] = (int64_t) ratio.out_tokens

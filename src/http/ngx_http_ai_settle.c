@@ -132,7 +132,8 @@ ngx_http_ai_learn(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
     }
 
     ai_book_ratio_learn(ngx_http_ai_mcf(ctx)->zone->book,
-                        (ai_str_t *) &ctx->model->sn.str, ctx->request_bytes,
+                        (ai_str_t *) &ctx->model->sn.str,
+                        ctx->media ? 0 : ctx->request_bytes,
                         u->input_tokens, bytes, u->output_tokens);
 }
 
