@@ -47,7 +47,8 @@ EOC
 
 my $foreign = { headers => {
     'x-ratelimit-limit-requests' => 777777, 'x-ratelimit-remaining-tokens' => 777777,
-    'x-ratelimit-reset-requests' => '777777s', 
+    'x-ratelimit-reset-requests' => '777777s', 'retry-after' => '777777',
+    
     'anthropic-ratelimit-requests-limit' => 777777,
     'anthropic-ratelimit-tokens-reset' => '2031-01-01T00:00:00Z',
     'x-request-id' => 'req_777777', 'openai-organization' => 'org-777777',
@@ -131,6 +132,7 @@ $r = $t->chat(undef, mock => { status => 500, %$foreign });
 like(limits($r), qr/remaining-requests/, 'an error has them');
 unlike($r->{raw_head}, qr/req_777777|ratelimit\S*: 777777/,
     'and not the provider\'s');
+is(h($r, 'retry-after'), 777777, 'but its word when to come again');
 
 # ---- Anthropic ----
 

@@ -34,6 +34,19 @@ my %limits = (
 
 $t->run(gateway_conf(
     models => AI::Conf::models() . <<'EOC',
+    ai_model gpt-claude {
+        price   input=1 output=1;
+        target  anthropic;
+    }
+    ai_model dear {
+        price   input=100 output=100;
+        target  anthropic;
+    }
+    ai_model pictures {
+        price       input=1 output=1;
+        max_output  5000;
+        target      openai;
+    }
     ai_model nocap {
         price   input=1 output=1;
         target  openai;
@@ -169,6 +182,17 @@ is(out('/v1/embeddings', { model => 'text-embedding-3-small', input => 'x' }),
 my $body = encode_json({ model => 'gpt-4.1', @hello, max_tokens => 1 });
 
 is(held($chat, $body)->{input_tokens}, length $body, 'a token is a byte');
+
+# models that may run beside the one asked for
+
+my %cost = map { $_ => held('/v1/messages', { model => 'gpt-claude', @hello,
+    max_tokens => 1000, $_ ? (fallbacks => [ { model => 'dear' } ]) : () }
+    )->{cost_usd} } 0, 1;
+
+cmp_ok($cost{1}, '>', $cost{0} + 0.1 * 0.99, 'a fallback at its own price');
+
+is(out('/v1/images/generations', { model => 'pictures', prompt => 'x',
+    n => 4 }), 20000, 'each image of several');
 
 # a small picture may be many tokens
 
