@@ -136,6 +136,30 @@ ai_take_refuse(ai_take_t *t, unsigned party, const ai_limit_t *l,
 }
 
 
+/*
+ * How full a bucket must be.  What the answer will take is a guess: a request
+ * whose input fits waits for a full bucket at most, and may leave it in debt.
+ */
+
+static int64_t
+ai_take_need(const ai_take_t *t, const ai_limit_t *l)
+{
+    int64_t  n;
+
+    n = t->guess[l->resource];
+
+    if (n > l->burst
+        && (l->resource == AI_RES_OUTPUT_TOKENS
+            || (l->resource == AI_RES_TOKENS
+                && t->guess[AI_RES_INPUT_TOKENS] <= l->burst)))
+    {
+        return l->burst;
+    }
+
+    return n;
+}
+
+
 static void
 ai_take_bucket(ai_take_t *t, unsigned party, const ai_limit_t *l,
     ai_refused_t *why)
@@ -162,7 +186,7 @@ ai_take_bucket(ai_take_t *t, unsigned party, const ai_limit_t *l,
 
     ai_bucket_refill(&d->bucket, l, t->tx.mono_ms);
 
-    n = t->guess[l->resource];
+    n = ai_take_need(t, l);
     wait = ai_bucket_wait(&d->bucket, l, n);
 
     if (wait == 0 && n <= ai_sum(ai_bucket_level(&d->bucket, l), -held)) {

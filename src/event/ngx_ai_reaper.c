@@ -314,17 +314,16 @@ ngx_ai_sink_count_row(ngx_ai_sink_t *s, const ai_row_t *row)
 {
     int         rc;
     ai_now_t    now;
+    ngx_uint_t  n;
     ai_party_t  party[2];
 
     ngx_memzero(party, sizeof(party));
-
-    ai_owner_id(&party[0].id, &row->tenant, NULL);
-    ai_owner_id(&party[1].id, &row->tenant, &row->key);
+    n = s->conf.parties(s->conf.data, &row->tenant, &row->key, party);
 
     ngx_ai_now(&now);
 
     ngx_ai_zone_lock(s->zone);
-    rc = ai_book_count(s->zone->book, party, 2, row->used,
+    rc = ai_book_count(s->zone->book, party, n, row->used,
                        row->time_ms / 1000, &now);
     ngx_ai_zone_unlock(s->zone);
 

@@ -271,8 +271,19 @@ ngx_ai_rebuild_count(ngx_ai_rebuild_t *rb)
         rc = NGX_ERROR;
     }
 
+    /* buckets decay from one row to the next */
+
+    ngx_ai_sums_sort(rb->sums);
+
     for (i = 0; i < rb->sums->n; i++) {
         row = ngx_ai_sums_row(rb->sums, i);
+
+        /* a minute's rows at its end: no bucket refills before it was used */
+
+        if (row.time_ms + NGX_AI_SUMS_MINUTE > rb->sums->recent_ms) {
+            row.time_ms += NGX_AI_SUMS_MINUTE - 1;
+        }
+
         ngx_ai_sink_count_row(rb->sink, &row);
     }
 

@@ -143,6 +143,8 @@ struct ngx_http_ai_tenant_s {
     ngx_array_t               *limits;      /* resolved: the plan's array when
                                                it has none of its own */
     ngx_str_t                  labels;      /* JSON object, "" when none */
+    ngx_http_ai_key_t         *keys;        /* the first of its keys, which lie
+                                               side by side in mcf->keys */
     ai_owner_id_t              owner;
     unsigned                   budget:1;    /* some limit is of cost */
     unsigned                   refuse_unbounded:1;  /* resolved */
@@ -204,6 +206,10 @@ ngx_http_ai_key_t *ngx_http_ai_key_find(ngx_http_ai_main_conf_t *mcf,
 /* by name or alias; NULL: none */
 ngx_http_ai_model_t *ngx_http_ai_model_find(ngx_http_ai_main_conf_t *mcf,
     ngx_str_t *name);
+
+/* whose limits a row of the ledger counts in: ngx_ai_parties_pt */
+ngx_uint_t ngx_http_ai_parties(void *data, const ai_str_t *tenant,
+    const ai_str_t *key, ai_party_t party[2]);
 
 /* whether the plan and the key let a model pass, by the model's own name
    (sn.str), never an alias; '*' matches any run */
@@ -295,11 +301,14 @@ typedef struct {
     unsigned                   sent:1;      /* a provider was chosen: bytes may
                                                have gone there */
     unsigned                   answered:1;  /* a provider's head came */
+    unsigned                   media:1;     /* more than text in the body */
+    unsigned                   unbounded:1; /* the hold is no upper bound */
     unsigned                   drop_usage:1;    /* injected: drop the chunk */
     unsigned                   streamed:1;
     unsigned                   drain:1;
     unsigned                   client_gone:1;
-    unsigned                   skip_lf:1;   /* of a dropped event's CRLF */
+    unsigned                   after_cr:1;  /* an event has just ended in CR */
+    unsigned                   skip_lf:1;   /* and was dropped */
     unsigned                   oversized:1; /* the open event is too long to
                                                be held */
     unsigned                   settled:1;

@@ -263,6 +263,7 @@ ngx_http_ai_step_scan(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ctx->images = (uint32_t) ngx_min(rq->images, UINT32_MAX);
     ctx->characters = rq->characters;
     ctx->request_bytes = ctx->body.len;
+    ctx->media = rq->media ? 1 : 0;
 
     return NGX_OK;
 }

@@ -65,11 +65,13 @@ typedef struct {
     size_t                     len;
     const char                *name;
     unsigned                   prefix:1;
+    unsigned                   success:1;   /* of an error it stays */
 } ngx_http_ai_strip_t;
 
-#define ngx_http_ai_strip(s)         { sizeof(s) - 1, s, 0 }
-#define ngx_http_ai_strip_prefix(s)  { sizeof(s) - 1, s, 1 }
-#define ngx_http_ai_strip_null       { 0, NULL, 0 }
+#define ngx_http_ai_strip(s)          { sizeof(s) - 1, s, 0, 0 }
+#define ngx_http_ai_strip_prefix(s)   { sizeof(s) - 1, s, 1, 0 }
+#define ngx_http_ai_strip_success(s)  { sizeof(s) - 1, s, 0, 1 }
+#define ngx_http_ai_strip_null        { 0, NULL, 0, 0 }
 
 static const ngx_http_ai_strip_t  ngx_http_ai_strip_a[] = {
     ngx_http_ai_strip_prefix("anthropic-ratelimit-"),
@@ -120,6 +122,8 @@ static const ngx_http_ai_strip_t  ngx_http_ai_strip_r[] = {
     ngx_http_ai_strip("refresh"),
     ngx_http_ai_strip("report-to"),
     ngx_http_ai_strip("reporting-endpoints"),
+    ngx_http_ai_strip_success("retry-after"),
+    ngx_http_ai_strip_success("retry-after-ms"),
     ngx_http_ai_strip_null
 };
 
@@ -189,7 +193,8 @@ static void ngx_http_ai_headers_tightest(ngx_http_ai_tightest_t *t,
 static ngx_int_t ngx_http_ai_headers_limit(ngx_http_request_t *r,
     ngx_http_ai_tightest_t *t, const ngx_str_t names[3], ai_buf_t *b,
     const ai_now_t *now, ngx_uint_t dates);
-static ngx_uint_t ngx_http_ai_headers_foreign(ngx_str_t *name);
+static ngx_uint_t ngx_http_ai_headers_foreign(ngx_str_t *name,
+    ngx_uint_t status);
 
 
 ngx_int_t
@@ -470,7 +475,10 @@ ngx_http_ai_headers_strip(ngx_http_request_t *r)
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (h[i].hash && ngx_http_ai_headers_foreign(&h[i].key)) {
+            if (h[i].hash
+                && ngx_http_ai_headers_foreign(&h[i].key,
+                                               r->headers_out.status))
+            {
                 h[i].hash = 0;
             }
         }
@@ -483,7 +491,7 @@ ngx_http_ai_headers_strip(ngx_http_request_t *r)
 
 
 static ngx_uint_t
-ngx_http_ai_headers_foreign(ngx_str_t *name)
+ngx_http_ai_headers_foreign(ngx_str_t *name, ngx_uint_t status)
 {
     u_char                      c;
     const ngx_http_ai_strip_t  *s;
@@ -509,7 +517,7 @@ ngx_http_ai_headers_foreign(ngx_str_t *name)
         if ((s->prefix ? name->len >= s->len : name->len == s->len)
             && ngx_strncasecmp(name->data, (u_char *) s->name, s->len) == 0)
         {
-            return 1;
+            return !s->success || status < NGX_HTTP_SPECIAL_RESPONSE;
         }
     }
 

@@ -538,6 +538,54 @@ test_flags(void **state)
 }
 
 
+/* what is in the body itself and is no text: how many, and its bytes */
+
+static void
+test_media(void **state)
+{
+    unsigned  i;
+
+    static const struct {
+        ai_endpoint_t   ep;
+        uint64_t        media;
+        uint64_t        bytes;
+        const char     *body;
+    } table[] = {
+        { AI_EP_CHAT, 0, 0, "\"messages\":[{\"content\":\"data:x\"}]" },
+        { AI_EP_CHAT, 2, 38, "\"messages\":[{\"content\":["
+          "{\"image_url\":{\"url\":\"data:image/png;base64,AAAA\"}},"
+          "{\"input_audio\":{\"data\":\"BBBBBBBBBBBB\"}}]}]" },
+        { AI_EP_CHAT, 0, 0, "\"messages\":[{\"content\":["
+          "{\"image_url\":{\"url\":\"https://a.test/\"}}]}]" },
+        { AI_EP_RESPONSES, 1, 4, "\"input\":[{\"content\":["
+          "{\"file_data\":\"AAAA\"}]}]" },
+        { AI_EP_MESSAGES, 1, 8, "\"messages\":[{\"content\":["
+          "{\"source\":{\"data\":\"AAAABBBB\"}}]}]" },
+        { AI_EP_MESSAGES, 1, 4, "\"messages\":[{\"content\":[{\"content\":["
+          "{\"source\":{\"data\":\"AAAA\"}}]}]}]" },
+        { AI_EP_GENERATE, 2, 12, "\"contents\":[{\"parts\":["
+          "{\"inlineData\":{\"data\":\"AAAA\"}},"
+          "{\"inline_data\":{\"data\":\"BBBBBBBB\"}}]}]" }
+    };
+
+    char  body[512];
+
+    (void) state;
+
+    for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        (void) snprintf(body, sizeof(body), "{\"model\":\"a\",%s}",
+                        table[i].body);
+
+        (void) test_scan(table[i].ep, body);
+
+        if (rq.media != table[i].media || rq.media_bytes != table[i].bytes) {
+            fail_msg("%s: %u of %u bytes", body, (unsigned) rq.media,
+                     (unsigned) rq.media_bytes);
+        }
+    }
+}
+
+
 static void
 test_counts(void **state)
 {
@@ -820,6 +868,7 @@ main(void)
         cmocka_unit_test(test_refused_members),
         cmocka_unit_test(test_refused_bodies),
         cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_media),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_path_model),
         cmocka_unit_test(test_edit),
