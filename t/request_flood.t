@@ -98,7 +98,13 @@ is(join(' ', map { "$_->{id} $_->{state}" }
     grep { $_->{cost_usd} && $_->{cost_usd} > 0 } @idle), '',
     'what did not run costs nothing');
 
-cmp_ok(memory() - $before, '<', 32 << 20, 'memory stays');
+SKIP: {
+    skip 'a sanitizer keeps what was freed', 1
+        if $ENV{AI_PRELOAD} || $ENV{AI_VALGRIND};
+
+    cmp_ok(memory() - $before, '<', 32 << 20, 'memory stays');
+}
+
 is($t->chat->status, 200, 'and it serves on');
 
 $t->done;
