@@ -56,7 +56,7 @@ my @dropped = qw(
     x-goog-user-project X-Goog-FieldMask x-goog-quota-user
     X-Vertex-AI-LLM-Request-Type X-Vertex-AI-LLM-Shared-Request-Type
     x-ms-oai-image-generation-deployment azureml-model-deployment
-    ocp-apim-subscription-key
+    ocp-apim-subscription-key X_Api_Key Api_Key X_Goog_Api_Key
     Cookie Proxy-Authorization Proxy-Connection
     Forwarded X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto X-Real-IP Via
     X-HTTP-Method X-HTTP-Method-Override X-Method-Override

@@ -43,7 +43,17 @@ EOC
     ai_tenant many$_ { plan usual; key %%KEY_many$_%% name=prod; }
 EOT
     plan => 'ai_plan usual { models *; }',
-    server => 'listen 127.0.0.1:%%PORT_8082%% http2;',
+    server => <<'EOC',
+        listen  127.0.0.1:%%PORT_8082%% http2;
+
+        location /app {
+            proxy_pass  http://mock;
+        }
+
+        location /moved/ {
+            proxy_pass  http://mock/app/;
+        }
+EOC
 ));
 
 my $k = AI::Gateway::make_key('acme');
@@ -313,6 +323,23 @@ for my $first (401, 404, 400, 415) {
 }
 
 is($p->requests, $requests, 'none of them ran');
+
+# other locations of the server keep their own arguments and headers
+
+for my $path ('/app/x', '/moved/x') {
+    for my $args ("key=$k", 'a=b&KEY=c&key=d', 'key=%41') {
+        for my $how (qw(get h2)) {
+            my @o = (mock => { echo => 1 }, headers => { 'X-Api-Key' => 'own' });
+
+            $r = $how eq 'get' ? $t->get("$path?$args", @o)
+                : $t->h2('GET', "$path?$args", undef, @o, port => 8082);
+
+            is($r->json->{target}, "/app/x?$args", "$how $path?"
+                . substr $args, 0, 8);
+            like($r->body, qr/"own"/, 'and its headers');
+        }
+    }
+}
 
 # over HTTP/2
 

@@ -244,8 +244,13 @@ clean('configuration', $t->read_file('nginx.conf'));
 
 # nginx -T
 
-open my $f, '-|', '/usr/sbin/nginx', '-p', $t->dir . '/', '-c',
-    $t->dir . '/nginx.conf', '-T' or die;
+my $pid = open my $f, '-|';
+
+if (!$pid) {
+    AI::Gateway::set_env();
+    exec($t->nginx_args, '-T', '-q') or POSIX::_exit(127);
+}
+
 my $dump = do { local $/; <$f> };
 close $f;
 

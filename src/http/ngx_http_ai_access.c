@@ -59,15 +59,16 @@ static const struct {
 
 /*
  * nginx quotes the request line in its error log and in $request.  The key of
- * "?key=" is blanked there before any later phase can log it; r->args becomes
- * a copy, which keeps the key until the access phase has read it.
+ * "?key=" is blanked there before any later phase can log it.  The arguments
+ * and the target become copies which keep it: other locations of the server
+ * may have an argument of that name, in ours the access phase blanks it.
  */
 
 ngx_int_t
 ngx_http_ai_mask_handler(ngx_http_request_t *r)
 {
     u_char                  *p, *last, *end;
-    ngx_str_t                args;
+    ngx_str_t                args, uri;
     ngx_http_ai_srv_conf_t  *ascf;
 
     ascf = ngx_http_get_module_srv_conf(r, ngx_http_ai_tenant_module);
@@ -86,14 +87,18 @@ ngx_http_ai_mask_handler(ngx_http_request_t *r)
 
     args.len = r->args.len;
     args.data = ngx_pstrdup(r->pool, &r->args);
-    if (args.data == NULL) {
+
+    uri.len = r->unparsed_uri.len;
+    uri.data = ngx_pstrdup(r->pool, &r->unparsed_uri);
+
+    if (args.data == NULL || uri.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_http_ai_mask(r->args.data, r->args.data + r->args.len);
-    r->args = args;
-
     ngx_http_ai_mask_line(r);
+
+    r->args = args;
+    r->unparsed_uri = uri;
 
     return NGX_DECLINED;
 }
@@ -341,6 +346,10 @@ ngx_http_ai_presented(ngx_http_request_t *r, ngx_http_ai_presented_t *pr)
 
     if (r->args.len) {
         ngx_http_ai_presented_args(pr, &r->args);
+    }
+
+    if (r->unparsed_uri.len != r->uri.len) {
+        ngx_http_ai_mask_line(r);
     }
 }
 

@@ -98,6 +98,24 @@ ngx_http_ai_refuse_body(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     e->id.len = ctx->id.len;
     e->id.data = ctx->id.data;
 
+    switch (e->code) {
+
+    case AI_ERR_CONCURRENCY:
+    case AI_ERR_CAPACITY:
+    case AI_ERR_UNAVAILABLE:
+
+        /* nobody can tell; both the body and the headers say a second */
+
+        if (e->retry_ms <= 0) {
+            e->retry_ms = 1000;
+        }
+
+        break;
+
+    default:
+        break;
+    }
+
     b = ngx_create_temp_buf(r->pool, NGX_HTTP_AI_BODY_MAX);
     if (b == NULL) {
         return NULL;
@@ -187,15 +205,6 @@ ngx_http_ai_refuse_wait(ngx_http_request_t *r, ai_error_t *e)
 
     switch (e->code) {
 
-    case AI_ERR_CONCURRENCY:
-    case AI_ERR_CAPACITY:
-    case AI_ERR_UNAVAILABLE:
-        if (ms <= 0) {
-            ms = 1000;
-        }
-
-        break;
-
     case AI_ERR_RATE_REQUESTS:
     case AI_ERR_RATE_TOKENS:
         if (ms < 0) {
@@ -204,6 +213,9 @@ ngx_http_ai_refuse_wait(ngx_http_request_t *r, ai_error_t *e)
 
         break;
 
+    case AI_ERR_CONCURRENCY:
+    case AI_ERR_CAPACITY:
+    case AI_ERR_UNAVAILABLE:
     case AI_ERR_UPSTREAM:
     case AI_ERR_STATUS:
         if (ms <= 0) {
