@@ -80,7 +80,7 @@ for my $row (@rows) {
     $interrupted++ if $row->{state} eq 'interrupted';
 
     $short++ if $row->{state} eq 'final'
-        && $row->{output_tokens} != $s->{tokens};
+        && $row->{output_tokens} != ($s->{output} // -1);
 }
 
 is($short, 0, 'final rows have the provider\'s numbers');
