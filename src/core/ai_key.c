@@ -4,6 +4,11 @@
  */
 
 
+/* EVP's one-shot call looks the algorithm up, under a lock, at each call, and
+   costs more than the digest itself */
+
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include <openssl/sha.h>
 #include "ai_key.h"
 
@@ -20,7 +25,11 @@ static const char  ai_key_base62[] =
 void
 ai_key_digest(const ai_char *key, size_t len, ai_char digest[AI_KEY_DIGEST])
 {
-    (void) SHA256(key, len, digest);
+    SHA256_CTX  sha;
+
+    (void) SHA256_Init(&sha);
+    (void) SHA256_Update(&sha, key, len);
+    (void) SHA256_Final(digest, &sha);
 }
 
 

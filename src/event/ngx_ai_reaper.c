@@ -79,16 +79,24 @@ ngx_ai_process_start(uint32_t pid)
 }
 
 
-/* for a worker without a segment; with no /proc, by its pid alone */
+/*
+ * For a worker without a segment.  Where /proc does not show it (hidepid, and
+ * workers are not dumpable) the pid alone decides: rather a place too many in
+ * the book's table than a living worker without one.
+ */
 
 static ngx_uint_t
 ngx_ai_process_lives(uint32_t pid, uint64_t start)
 {
-    if (ngx_ai_process_start((uint32_t) getpid()) == 0) {
-        return kill((pid_t) pid, 0) == 0 || ngx_errno != NGX_ESRCH;
+    uint64_t  now;
+
+    now = ngx_ai_process_start(pid);
+
+    if (now) {
+        return now == start;
     }
 
-    return ngx_ai_process_start(pid) == start;
+    return kill((pid_t) pid, 0) == 0 || ngx_errno != NGX_ESRCH;
 }
 
 

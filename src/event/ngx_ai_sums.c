@@ -212,7 +212,8 @@ ngx_ai_sums_find(ngx_ai_sums_t *sums, const ai_row_t *row, uint64_t time_ms)
         return NULL;
     }
 
-    sums->table[k] = (uint32_t) ++sums->n;
+    sums->n++;
+    sums->table[k] = (uint32_t) sums->n;
 
     return e;
 }

@@ -17,6 +17,7 @@
 #include "../core/ai_error.h"
 #include "../core/ai_key.h"
 #include "../core/ai_limit.h"
+#include "../core/ai_media.h"
 #include "../core/ai_meter.h"
 #include "../core/ai_price.h"
 #include "../core/ai_request.h"
@@ -255,6 +256,8 @@ typedef struct {
     ngx_http_ai_model_t       *model;
     ngx_http_ai_target_t      *target;
 
+    ngx_str_t                  type;        /* Content-Type for the provider */
+    ngx_str_t                  boundary;    /* of a form */
     ngx_str_t                  body;        /* the client's, in one piece */
     ngx_str_t                  pass;        /* $ai_pass */
     ngx_str_t                  id;          /* UUID as text, 36 bytes */
@@ -289,6 +292,7 @@ typedef struct {
     uint8_t                    status;      /* ai_status_t */
     uint8_t                    nattempts;
     unsigned                   hints:2;
+    unsigned                   presented:1; /* its key was read and blanked */
     unsigned                   coded:1;     /* the body is compressed */
     signed                     found:4;     /* what ai_route_find() said */
     unsigned                   read:1;      /* the body was read */
@@ -303,7 +307,8 @@ typedef struct {
     unsigned                   streamed:1;
     unsigned                   drain:1;
     unsigned                   client_gone:1;
-    unsigned                   skip_lf:1;   /* of a dropped event's CRLF */
+    unsigned                   after_cr:1;  /* an event has just ended in CR */
+    unsigned                   skip_lf:1;   /* and was dropped */
     unsigned                   oversized:1; /* the open event is too long to
                                                be held */
     unsigned                   settled:1;
@@ -339,6 +344,9 @@ ngx_ai_ledger_t *ngx_http_ai_ledger_get(ngx_http_ai_main_conf_t *mcf);
 
 /* POST_READ: blanks ?key= before anything can log the request line */
 ngx_int_t ngx_http_ai_mask_handler(ngx_http_request_t *r);
+
+/* LOG: blanks what the access phase has not come to */
+void ngx_http_ai_forget(ngx_http_request_t *r);
 
 /* ACCESS: route and key; no I/O */
 ngx_int_t ngx_http_ai_access_handler(ngx_http_request_t *r);

@@ -36,7 +36,9 @@ static ngx_int_t ngx_http_ai_pass(ngx_http_request_t *r, ngx_chain_t ***ll,
     ngx_buf_t *b);
 static ngx_int_t ngx_http_ai_forward(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_chain_t *out);
-static void ngx_http_ai_swallow(ngx_chain_t *in);
+static void ngx_http_ai_swallow(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_chain_t *out);
+static void ngx_http_ai_consume(ngx_chain_t *in);
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
@@ -59,6 +61,7 @@ ngx_http_ai_filter_init(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_ai_header_filter(ngx_http_request_t *r)
 {
+    ngx_int_t                rc;
     ngx_http_ai_ctx_t       *ctx;
     ngx_http_ai_loc_conf_t  *alcf;
     ngx_http_ai_srv_conf_t  *ascf;
@@ -90,21 +93,40 @@ ngx_http_ai_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
-    if (ctx && ctx->sent && r->upstream
-        && ngx_http_ai_answer(r, ctx) != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (ctx && ctx->sent && r->upstream) {
+
+        rc = ngx_http_ai_answer(r, ctx);
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     return ngx_http_next_header_filter(r);
 }
 
 
-/* a provider's answer: its head */
+/*
+ * A provider's answer: its head.  Proxy passes an interim answer on as if it
+ * were the last one, a switch of protocols as a tunnel, and bytes without any
+ * head as an answer of HTTP/0.9.
+ */
 
 static ngx_int_t
 ngx_http_ai_answer(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 {
+    if (r->http_version < NGX_HTTP_VERSION_10
+        || r->headers_out.status < NGX_HTTP_OK)
+    {
+        r->http_version = r->http_major ? r->http_major * 1000 + r->http_minor
+                                        : NGX_HTTP_VERSION_20;
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "ai provider \"%V\" sent no final HTTP/1 answer",
+                      &ctx->target->provider->name);
+
+        return NGX_HTTP_BAD_GATEWAY;
+    }
+
     ctx->answered = 1;
     ctx->first_byte = ngx_current_msec - ctx->started;
 
@@ -216,8 +238,13 @@ ngx_http_ai_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_ai_tenant_module);
 
-    if (ctx == NULL || in == NULL || r != r->main) {
+    if (ctx == NULL || r != r->main) {
         return ngx_http_next_body_filter(r, in);
+    }
+
+    if (in == NULL) {
+        return ctx->drain && ctx->answered ? ngx_http_ai_forward(r, ctx, NULL)
+                                           : ngx_http_next_body_filter(r, NULL);
     }
 
     if (ctx->replaced) {
@@ -367,14 +394,14 @@ ngx_http_ai_sift_buf(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     p = b->pos;
     to = b->pos;
 
-    /* the LF of a dropped event whose CR ended the last buffer */
+    /* the LF of an event whose CR ended the last buffer goes its way */
 
-    if (ctx->skip_lf && *b->pos == LF) {
-        drop = 0;
+    if (ctx->after_cr && *p == LF) {
         (void) ai_meter_feed(ctx->meter, &p, p + 1, &drop);
+        to += !ctx->skip_lf;
     }
 
-    ctx->skip_lf = 0;
+    ctx->after_cr = 0;
 
     while (p < b->last) {
 
@@ -383,6 +410,8 @@ ngx_http_ai_sift_buf(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 
         rc = ai_meter_feed(ctx->meter, &p, b->last, &drop);
         end = (u_char *) p;
+
+        ctx->after_cr = (rc == AI_DONE && end[-1] == CR);
 
         if (rc != AI_DONE && !ctx->oversized) {
 
@@ -393,8 +422,9 @@ ngx_http_ai_sift_buf(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
             ctx->oversized = 1;
         }
 
-        if (rc == AI_DONE && drop && !ctx->oversized) {
-            ctx->skip_lf = (end[-1] == CR);
+        ctx->skip_lf = (rc == AI_DONE && drop && !ctx->oversized);
+
+        if (ctx->skip_lf) {
 
             if (ctx->held) {
                 ctx->held->buf->last = ctx->held->buf->pos;
@@ -528,31 +558,61 @@ ngx_http_ai_forward(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 {
     ngx_int_t  rc;
 
-    if (ctx->drain && (ctx->client_gone || r->connection->error)) {
-        ctx->client_gone = 1;
-        ngx_http_ai_swallow(out);
-        return NGX_OK;
+    rc = NGX_ERROR;
+
+    if (!ctx->drain || !(ctx->client_gone || r->connection->error)) {
+        rc = ngx_http_next_body_filter(r, out);
     }
 
-    rc = ngx_http_next_body_filter(r, out);
+    if (rc == NGX_ERROR && ctx->drain) {
+        ngx_http_ai_swallow(r, ctx, out);
+        rc = NGX_OK;
+    }
 
     if (ctx->drop_usage) {
         ngx_chain_update_chains(r->pool, &ctx->free, &ctx->busy, &out,
                                 (ngx_buf_tag_t) &ngx_http_ai_tenant_module);
     }
 
-    if (rc == NGX_ERROR && ctx->drain) {
-        ctx->client_gone = 1;
-        ngx_http_ai_swallow(out);
-        return NGX_OK;
-    }
-
     return rc;
 }
 
 
+/*
+ * Takes bytes in the client's stead, also those that wait in the upstream's
+ * chains: it reads no more until they are gone.  Frames of HTTP/2 that are
+ * queued still point to them, and go out or end with the connection.
+ */
+
 static void
-ngx_http_ai_swallow(ngx_chain_t *in)
+ngx_http_ai_swallow(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_chain_t *out)
+{
+    ngx_http_upstream_t  *u;
+
+    ctx->client_gone = 1;
+    r->connection->error = 1;
+
+    ngx_http_ai_consume(out);
+
+#if (NGX_HTTP_V2)
+    if (r->stream && r->stream->queued) {
+        return;
+    }
+#endif
+
+    u = r->upstream;
+
+    ngx_http_ai_consume(u->busy_bufs);
+
+    if (u->buffering && u->pipe) {
+        ngx_http_ai_consume(u->pipe->busy);
+    }
+}
+
+
+static void
+ngx_http_ai_consume(ngx_chain_t *in)
 {
     for ( /* void */ ; in; in = in->next) {
         in->buf->pos = in->buf->last;

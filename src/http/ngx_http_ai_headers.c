@@ -82,6 +82,8 @@ static const ngx_http_ai_strip_t  ngx_http_ai_strip_a[] = {
     ngx_http_ai_strip("anthropic-workspace-id"),
     ngx_http_ai_strip("apim-request-id"),
     ngx_http_ai_strip("alt-svc"),
+    ngx_http_ai_strip("api-key"),
+    ngx_http_ai_strip("authorization"),
     ngx_http_ai_strip_null
 };
 
@@ -92,6 +94,7 @@ static const ngx_http_ai_strip_t  ngx_http_ai_strip_c[] = {
 
 static const ngx_http_ai_strip_t  ngx_http_ai_strip_l[] = {
     ngx_http_ai_strip_prefix("llm_provider-"),
+    ngx_http_ai_strip("location"),
     ngx_http_ai_strip_null
 };
 
@@ -106,11 +109,17 @@ static const ngx_http_ai_strip_t  ngx_http_ai_strip_o[] = {
     ngx_http_ai_strip_null
 };
 
+static const ngx_http_ai_strip_t  ngx_http_ai_strip_p[] = {
+    ngx_http_ai_strip("proxy-authenticate"),
+    ngx_http_ai_strip_null
+};
+
 static const ngx_http_ai_strip_t  ngx_http_ai_strip_r[] = {
     ngx_http_ai_strip("request-id"),
     ngx_http_ai_strip_prefix("ratelimitbysize-"),
     ngx_http_ai_strip_prefix("ratelimit-"),
     ngx_http_ai_strip("ratelimit"),
+    ngx_http_ai_strip("refresh"),
     ngx_http_ai_strip("report-to"),
     ngx_http_ai_strip("reporting-endpoints"),
     ngx_http_ai_strip_success("retry-after"),
@@ -130,8 +139,15 @@ static const ngx_http_ai_strip_t  ngx_http_ai_strip_v[] = {
     ngx_http_ai_strip_null
 };
 
+static const ngx_http_ai_strip_t  ngx_http_ai_strip_w[] = {
+    ngx_http_ai_strip("www-authenticate"),
+    ngx_http_ai_strip_null
+};
+
 static const ngx_http_ai_strip_t  ngx_http_ai_strip_x[] = {
     ngx_http_ai_strip("x-request-id"),
+    ngx_http_ai_strip("x-api-key"),
+    ngx_http_ai_strip("x-goog-api-key"),
     ngx_http_ai_strip_prefix("x-ratelimit-"),
     ngx_http_ai_strip_prefix("x-envoy-"),
     ngx_http_ai_strip_prefix("x-ms-"),
@@ -154,9 +170,11 @@ static const ngx_http_ai_strip_t *const  ngx_http_ai_strip_table[26] = {
     ['l' - 'a'] = ngx_http_ai_strip_l,
     ['n' - 'a'] = ngx_http_ai_strip_n,
     ['o' - 'a'] = ngx_http_ai_strip_o,
+    ['p' - 'a'] = ngx_http_ai_strip_p,
     ['r' - 'a'] = ngx_http_ai_strip_r,
     ['s' - 'a'] = ngx_http_ai_strip_s,
     ['v' - 'a'] = ngx_http_ai_strip_v,
+    ['w' - 'a'] = ngx_http_ai_strip_w,
     ['x' - 'a'] = ngx_http_ai_strip_x
 };
 
@@ -465,6 +483,10 @@ ngx_http_ai_headers_strip(ngx_http_request_t *r)
             }
         }
     }
+
+    /* a relative one is made absolute and sent, whatever its hash */
+
+    r->headers_out.location = NULL;
 }
 
 

@@ -117,7 +117,7 @@ ngx_http_ai_learn(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
     uint64_t     bytes;
     ai_meter_t  *m;
 
-    if (u->source != AI_SOURCE_FINAL || u->input_tokens == 0) {
+    if (u->source != AI_SOURCE_FINAL || u->input_tokens == 0 || u->odd) {
         return;
     }
 
@@ -449,6 +449,10 @@ ngx_http_ai_log_handler(ngx_http_request_t *r)
     }
 
     ctx = ngx_http_ai_ctx(r);
+
+    if (ctx == NULL || !ctx->presented) {
+        ngx_http_ai_forget(r);
+    }
 
     if (ctx) {
         ngx_http_ai_end(ctx);

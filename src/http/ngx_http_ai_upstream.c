@@ -116,6 +116,14 @@ ngx_http_ai_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
         return NGX_ERROR;
     }
 
+    if (ctx->drain) {
+
+        /* nginx has looked at ignore_client_abort of the former conf */
+
+        r->read_event_handler = ngx_http_block_reading;
+        r->write_event_handler = ngx_http_request_empty_handler;
+    }
+
     /*
      * nginx adds a try for a cached connection that turns out closed: that
      * alone is repeated, a fresh connection that fails is not
