@@ -93,5 +93,10 @@ int ai_decimal_parse(const ai_char *data, size_t len, int64_t *billionths);
 /* CRC-32 (IEEE 802.3, reflected); "crc" is 0 to begin, or an earlier result */
 uint32_t ai_crc32(uint32_t crc, const void *data, size_t len);
 
+/* CRC-32C (Castagnoli, RFC 3720), the fast one: of what only we read back.
+   ai_crc32c_plain() is the same without the processor's help */
+uint32_t ai_crc32c(uint32_t crc, const void *data, size_t len);
+uint32_t ai_crc32c_plain(uint32_t crc, const void *data, size_t len);
+
 
 #endif /* AI_CORE_H */

@@ -102,11 +102,11 @@ ai_slot_intent_crc(const ai_slot_t *s)
     what[0] = s->dialect;
     what[1] = s->ep;
 
-    crc = ai_crc32(0, what, sizeof(what));
-    crc = ai_crc32(crc, p + AI_SLOT_IDENTITY,
+    crc = ai_crc32c(0, what, sizeof(what));
+    crc = ai_crc32c(crc, p + AI_SLOT_IDENTITY,
                    AI_SLOT_IDENTITY_END - AI_SLOT_IDENTITY);
 
-    return ai_crc32(crc, s->text, ai_slot_text_len(s, AI_SLOT_MODEL + 1));
+    return ai_crc32c(crc, s->text, ai_slot_text_len(s, AI_SLOT_MODEL + 1));
 }
 
 
@@ -122,13 +122,13 @@ ai_slot_final_crc(const ai_slot_t *s, uint32_t state)
     p = (const ai_char *) s;
     nsubs = s->nsubs < AI_SLOT_SUBS ? s->nsubs : AI_SLOT_SUBS;
 
-    crc = ai_crc32(0, &state, sizeof(state));
-    crc = ai_crc32(crc, &s->intent_crc, sizeof(s->intent_crc));
-    crc = ai_crc32(crc, p + AI_SLOT_FIXED, AI_SLOT_FIXED_END - AI_SLOT_FIXED);
-    crc = ai_crc32(crc, s->subs, nsubs * sizeof(ai_slot_sub_t));
-    crc = ai_crc32(crc, &s->runs[s->run & 1], sizeof(ai_run_t));
+    crc = ai_crc32c(0, &state, sizeof(state));
+    crc = ai_crc32c(crc, &s->intent_crc, sizeof(s->intent_crc));
+    crc = ai_crc32c(crc, p + AI_SLOT_FIXED, AI_SLOT_FIXED_END - AI_SLOT_FIXED);
+    crc = ai_crc32c(crc, s->subs, nsubs * sizeof(ai_slot_sub_t));
+    crc = ai_crc32c(crc, &s->runs[s->run & 1], sizeof(ai_run_t));
 
-    return ai_crc32(crc, s->text, ai_slot_text_len(s, AI_SLOT_STRINGS));
+    return ai_crc32c(crc, s->text, ai_slot_text_len(s, AI_SLOT_STRINGS));
 }
 
 

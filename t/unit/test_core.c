@@ -245,6 +245,48 @@ test_crc(void **state)
 }
 
 
+static void
+test_crc32c(void **state)
+{
+    size_t    i, k, n;
+    ai_char   data[96];
+    uint32_t  whole, slow;
+
+    (void) state;
+
+    assert_int_equal(ai_crc32c(0, "123456789", 9), 0xe3069283);
+    assert_int_equal(ai_crc32c_plain(0, "123456789", 9), 0xe3069283);
+
+    for (i = 0; i < sizeof(data); i++) {
+        data[i] = (ai_char) (i * 101 + 7);
+    }
+
+    /* against the definition, at every length, place and split */
+
+    for (i = 0; i <= sizeof(data) - 8; i++) {
+        for (n = 0; n < 8; n++) {
+            slow = 0xffffffff;
+
+            for (k = 0; k < i * 8; k++) {
+                slow ^= data[n + k / 8] >> k % 8 & 1;
+                slow = slow >> 1 ^ (slow & 1 ? 0x82f63b78 : 0);
+            }
+
+            whole = ai_crc32c(0, data + n, i);
+            assert_int_equal(whole, ~slow);
+            assert_int_equal(ai_crc32c_plain(0, data + n, i), whole);
+
+            for (k = 0; k <= i; k++) {
+                slow = ai_crc32c(0, data + n, k);
+                assert_int_equal(ai_crc32c(slow, data + n + k, i - k), whole);
+                assert_int_equal(ai_crc32c_plain(slow, data + n + k, i - k),
+                                 whole);
+            }
+        }
+    }
+}
+
+
 int
 main(void)
 {
@@ -255,7 +297,8 @@ main(void)
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_decimal),
-        cmocka_unit_test(test_crc)
+        cmocka_unit_test(test_crc),
+        cmocka_unit_test(test_crc32c)
     };
 
     return cmocka_run_group_tests_name("core", tests, NULL, NULL);
