@@ -166,6 +166,13 @@ like($r->json->{error}{details}[0]{retryDelay}, qr/^[\d.]+s$/,
 is($t->get('/v1/usage', key => 'zs')->json->{month}{requests}, 0,
     'refused requests are not counted');
 
+for ([ zs => 'rate' ], [ zc => 'budget' ], [ zz => 'concurrency' ]) {
+    my ($name, $reason) = @$_;
+
+    cmp_ok($t->metrics->{qq(ai_tenant_refused_total{tenant="$name",)
+        . qq(reason="$reason"})} // 0, '>', 0, "refused by $reason, counted");
+}
+
 # concurrency
 
 my $p = $t->{providers}{8081};

@@ -74,7 +74,7 @@ print_head(const char *name, const head_t *h, off_t size, int alive)
 {
     unsigned  i;
 
-    if (memcmp(h->magic, "AISEG\r\n\032", 8) != 0 || h->version != 1
+    if (memcmp(h->magic, "AISEG\r\n\032", 8) != 0 || h->version != 2
         || h->slot_size != AI_SLOT_SIZE
         || h->crc != ai_crc32(0, h, offsetof(head_t, crc))
         || h->slots_at + (uint64_t) h->nslots * AI_SLOT_SIZE

@@ -1,150 +1,226 @@
 
 /*
- * Runs of bytes, sixteen at a time where the machine has SSE2 (every amd64
- * has), eight at a time elsewhere.
+ * Runs of bytes, sixty-four at a time.
+ *
+ * A block of a string is turned into masks, a bit for each byte, and judged as
+ * a whole: where it ends, which backslashes escape, and whether the sequences
+ * of UTF-8 are what RFC 3629 allows.  Blocks begin and end between characters,
+ * so that nothing is carried from one to the next.
  */
 
 
 #include "ai_json_run.h"
+#include "ai_json_mask.h"
+
+
+#define AI_JSON_EVEN  ((uint64_t) 0x5555555555555555)
 
 
 int  ai_json_portable;
 
 
-/* what may stand behind a backslash, but for 'u' */
-
-static const ai_char  ai_json_short_escapes[256] = {
+const ai_char  ai_json_short_escapes[256] = {
     ['"'] = 1, ['\\'] = 1, ['/'] = 1, ['b'] = 1, ['f'] = 1, ['n'] = 1,
     ['r'] = 1, ['t'] = 1
 };
 
 
-#if (__SSE2__)
+/*
+ * Which backslashes escape, and are not escaped: in each run of them every
+ * other one, from the first on.  Adding a run's first bit to it clears the run.
+ */
 
-static inline uint64_t
-ai_json_equals(const ai_char *p, char c)
+static ai_json_inline uint64_t
+ai_json_escaping(uint64_t slashes)
 {
-    uint64_t  m;
-    __m128i   v;
+    uint64_t  first, even;
 
-    v = _mm_set1_epi8(c);
+    first = slashes & ~(slashes << 1);
+    even = slashes & ~(slashes + (first & AI_JSON_EVEN));
 
-    m = (unsigned) _mm_movemask_epi8(_mm_cmpeq_epi8(ai_json_load(p), v));
-    m |= (uint64_t) (unsigned)
-         _mm_movemask_epi8(_mm_cmpeq_epi8(ai_json_load(p + 16), v)) << 16;
-    m |= (uint64_t) (unsigned)
-         _mm_movemask_epi8(_mm_cmpeq_epi8(ai_json_load(p + 32), v)) << 32;
-    m |= (uint64_t) (unsigned)
-         _mm_movemask_epi8(_mm_cmpeq_epi8(ai_json_load(p + 48), v)) << 48;
+    return (even & AI_JSON_EVEN) | (slashes & ~even & ~AI_JSON_EVEN);
+}
 
-    return m;
+
+/* the place of the first escape that is not whole or not valid, or n */
+
+static ai_json_inline unsigned
+ai_json_escapes(const ai_char *p, uint64_t slashes, unsigned n)
+{
+    unsigned  i;
+
+    for ( /* void */ ; slashes; slashes &= slashes - 1) {
+
+        i = (unsigned) __builtin_ctzll(slashes);
+
+        if (i >= n) {
+            break;
+        }
+
+        if (i == 63) {
+            return i;
+        }
+
+        if (ai_json_short_escapes[p[i + 1]]) {
+            continue;
+        }
+
+        if (p[i + 1] != 'u' || i > 58
+            || !ai_json_is_hex(p[i + 2]) || !ai_json_is_hex(p[i + 3])
+            || !ai_json_is_hex(p[i + 4]) || !ai_json_is_hex(p[i + 5]))
+        {
+            return i;
+        }
+    }
+
+    return n;
 }
 
 
 /*
- * Blocks of 64 bytes as bits: short escapes are taken out of the stops one by
- * one, without a second look at the block.
+ * Of n bytes, how many are whole characters in UTF-8; high: those past ASCII.
+ * Continuation bytes must stand exactly where the first bytes want them, and
+ * some first bytes narrow the second: no overlong forms, no surrogates, none
+ * past U+10FFFF.
  */
 
-static const ai_char *
-ai_json_plain_simd(const ai_char *p, const ai_char *end, unsigned *escaped)
+static ai_json_inline unsigned
+ai_json_utf8(const ai_char *p, uint64_t high, unsigned n, unsigned portable)
 {
     unsigned  i;
-    uint64_t  stops, slashes;
+    uint64_t  rest, first, want, bad, three, four, tail;
 
-    while (end - p >= 64) {
+    rest = ai_json_below(p, 0xc0, portable);
+    first = high & ~rest;
 
-        stops = ai_json_stops(ai_json_load(p))
-                | ai_json_stops(ai_json_load(p + 16)) << 16
-                | ai_json_stops(ai_json_load(p + 32)) << 32
-                | ai_json_stops(ai_json_load(p + 48)) << 48;
+    bad = first & ai_json_below(p, 0xc2, portable);
+    want = first << 1;
+    tail = first & (uint64_t) 1 << 63;
 
-        if (stops == 0) {
-            p += 64;
-            continue;
+    three = high & ~ai_json_below(p, 0xe0, portable);
+
+    if (three) {
+        four = high & ~ai_json_below(p, 0xf0, portable);
+
+        want |= three << 2;
+        tail |= three & (uint64_t) 3 << 62;
+
+        bad |= ai_json_equal(p, 0xe0, portable) << 1
+               & ai_json_below(p, 0xa0, portable);
+        bad |= ai_json_equal(p, 0xed, portable) << 1
+               & ~ai_json_below(p, 0xa0, portable);
+
+        if (four) {
+            want |= four << 3;
+            tail |= four & (uint64_t) 7 << 61;
+
+            bad |= ai_json_equal(p, 0xf0, portable) << 1
+                   & ai_json_below(p, 0x90, portable);
+            bad |= ai_json_equal(p, 0xf4, portable) << 1
+                   & ~ai_json_below(p, 0x90, portable);
+            bad |= high & ~ai_json_below(p, 0xf5, portable);
+        }
+    }
+
+    bad |= want ^ rest;
+
+    if (tail && (i = (unsigned) __builtin_ctzll(tail)) < n) {
+        n = i;
+    }
+
+    /* a sequence that is cut short shows at the byte behind it */
+
+    if (bad && (i = (unsigned) __builtin_ctzll(bad)) <= n) {
+        for (n = i; n && p[n - 1] >= 0x80; n--) { /* void */ }
+    }
+
+    return n;
+}
+
+
+/* how many of 64 bytes are whole characters before the string's end */
+
+static ai_json_inline unsigned
+ai_json_block(const ai_char *p, unsigned lax, unsigned *escaped,
+    unsigned portable)
+{
+    unsigned  n;
+    uint64_t  ends, high, slashes;
+
+    ends = ai_json_stops(p, portable);
+
+    if (ends == 0) {
+        return 64;
+    }
+
+    n = 64;
+    high = ai_json_below(p, 0x100, portable);
+    ends &= ~high;
+
+    if (ends) {
+        slashes = ai_json_escaping(ai_json_equal(p, '\\', portable));
+        ends &= ~(slashes | slashes << 1);
+
+        if (ends) {
+            n = (unsigned) __builtin_ctzll(ends);
         }
 
-        slashes = ai_json_equals(p, '\\');
+        if (slashes) {
+            *escaped |= (unsigned) __builtin_ctzll(slashes) < n;
+            n = ai_json_escapes(p, slashes, n);
+        }
+    }
 
-        for ( ;; ) {
-            i = (unsigned) __builtin_ctzll(stops);
+    return (high && !lax) ? ai_json_utf8(p, high, n, portable) : n;
+}
 
-            if (!(slashes >> i & 1)) {
-                return p + i;           /* a quote, most of the time */
-            }
 
-            if (i == 63) {
-                p += 63;                /* the escape is in both blocks */
-                break;
-            }
+static ai_json_inline const ai_char *
+ai_json_blocks(const ai_char *p, const ai_char *end, unsigned lax,
+    unsigned *escaped, unsigned portable)
+{
+    size_t          len;
+    unsigned        n;
+    ai_char         tail[64];
+    const ai_char  *block;
 
-            if (!ai_json_short_escapes[p[i + 1]]) {
-                return p + i;
-            }
+    while (p < end) {
 
-            *escaped = 1;
-            stops &= ~((uint64_t) 3 << i);
+        len = (size_t) (end - p);
+        block = p;
 
-            if (stops == 0) {
-                p += 64;
-                break;
-            }
+        if (len < 64) {
+            memset(tail, '"', 64);
+            memcpy(tail, p, len);
+            block = tail;
+        }
+
+        n = ai_json_block(block, lax, escaped, portable);
+
+        if (n > len) {
+
+            /* a backslash at the end has taken a quote that is not there */
+
+            return end - 1;
+        }
+
+        p += n;
+
+        if (n < 64 && (n == 0 || len < 64 || *p == '"')) {
+            break;
         }
     }
 
     return p;
 }
 
-#endif
-
-
-#define AI_JSON_ONES   ((uint64_t) 0x0101010101010101)
-#define AI_JSON_HIGHS  ((uint64_t) 0x8080808080808080)
-
-#define ai_json_has_zero(v)     (((v) - AI_JSON_ONES) & ~(v) & AI_JSON_HIGHS)
-
 
 const ai_char *
-ai_json_plain_run(const ai_char *p, const ai_char *end, unsigned *escaped)
+ai_json_plain_run(const ai_char *p, const ai_char *end, unsigned lax,
+    unsigned *escaped)
 {
-    uint64_t  v;
-
-#if (__SSE2__)
-
-    if (!ai_json_portable) {
-        p = ai_json_plain_simd(p, end, escaped);
-    }
-
-#endif
-
-    for ( ;; ) {
-
-        while (end - p >= 8) {
-            memcpy(&v, p, 8);
-
-            if ((v & AI_JSON_HIGHS)
-                || ((v - AI_JSON_ONES * 0x20) & ~v & AI_JSON_HIGHS)
-                || ai_json_has_zero(v ^ (AI_JSON_ONES * '"'))
-                || ai_json_has_zero(v ^ (AI_JSON_ONES * '\\')))
-            {
-                break;
-            }
-
-            p += 8;
-        }
-
-        while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
-        {
-            p++;
-        }
-
-        if (end - p < 2 || *p != '\\' || !ai_json_short_escapes[p[1]]) {
-            return p;
-        }
-
-        *escaped = 1;
-        p += 2;
-    }
+    return ai_json_portable ? ai_json_blocks(p, end, lax, escaped, 1)
+                            : ai_json_blocks(p, end, lax, escaped, 0);
 }
 
 
@@ -177,112 +253,6 @@ ai_json_space_run(const ai_char *p, const ai_char *end)
 
     while (p < end && ai_json_is_space(*p)) {
         p++;
-    }
-
-    return p;
-}
-
-
-#if (__SSE2__)
-
-/*
- * How many bytes at p are whole sequences of three bytes (or of two), without
- * those whose first byte narrows the second.
- */
-
-static inline unsigned
-ai_json_utf8_simd(const ai_char *p)
-{
-    __m128i   v;
-    unsigned  m, n;
-
-    v = ai_json_load(p);
-
-    if (*p >= 0xe0) {
-        m = (unsigned) _mm_movemask_epi8(_mm_cmpeq_epi8(
-                _mm_and_si128(v, _mm_setr_epi8(-16, -64, -64, -16, -64, -64,
-                                               -16, -64, -64, -16, -64, -64,
-                                               -16, -64, -64, -1)),
-                _mm_setr_epi8(-32, -128, -128, -32, -128, -128, -32, -128,
-                              -128, -32, -128, -128, -32, -128, -128, 0)));
-
-        m &= ~(unsigned) _mm_movemask_epi8(
-                _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(-32)),
-                             _mm_cmpeq_epi8(v, _mm_set1_epi8(-19))));
-
-        n = (unsigned) __builtin_ctz(~m | 1u << 15);
-
-        return n - n % 3;
-    }
-
-    /* 0xc0 and 0xc1 are no first bytes */
-
-    m = (unsigned) _mm_movemask_epi8(_mm_cmpeq_epi8(
-            _mm_and_si128(v, _mm_set1_epi16((short) 0xc0e0)),
-            _mm_set1_epi16((short) 0x80c0)));
-
-    m &= ~(unsigned) _mm_movemask_epi8(_mm_cmpeq_epi8(
-            _mm_and_si128(v, _mm_set1_epi8(-2)), _mm_set1_epi8(-64)));
-
-    n = (unsigned) __builtin_ctz(~m | 1u << 16);
-
-    return n & ~1u;
-}
-
-#endif
-
-
-const ai_char *
-ai_json_utf8_run(const ai_char *p, const ai_char *end)
-{
-#if (__SSE2__)
-    unsigned  n;
-#endif
-
-    while (end - p >= 4) {
-
-#if (__SSE2__)
-
-        if (end - p >= 16 && p[0] >= 0xc2 && !ai_json_portable) {
-            n = ai_json_utf8_simd(p);
-
-            if (n) {
-                p += n;
-                continue;
-            }
-        }
-
-#endif
-
-        if ((p[0] & 0xf0) == 0xe0) {
-
-            if ((p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80
-                || (p[0] == 0xe0 && p[1] < 0xa0)
-                || (p[0] == 0xed && p[1] > 0x9f))
-            {
-                break;
-            }
-
-            p += 3;
-            continue;
-        }
-
-        if (p[0] >= 0xc2 && p[0] <= 0xdf) {
-
-            if ((p[1] & 0xc0) != 0x80) {
-                break;
-            }
-
-            p += 2;
-            continue;
-        }
-
-        if (p[0] == ' ' && p[1] >= 0x80) {
-            p++;
-            continue;
-        }
-
-        break;
     }
 
     return p;

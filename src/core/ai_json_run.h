@@ -17,8 +17,16 @@
 
 #define ai_json_is_digit(c)  ((unsigned) (c) - '0' < 10)
 
+#define ai_json_is_hex(c)                                                    \
+    (ai_json_is_digit(c) || (unsigned) ((c) | 0x20) - 'a' < 6)
+
 #define ai_json_is_space(c)                                                  \
     ((c) == ' ' || (c) == '\n' || (c) == '\r' || (c) == '\t')
+
+
+/* what may stand behind a backslash, but for 'u' */
+
+extern const ai_char  ai_json_short_escapes[256];
 
 
 /*
@@ -29,23 +37,16 @@ int ai_json_string_run(ai_json_t *js, const ai_char **pos,
     const ai_char *end);
 
 /*
- * The first byte of a string that is neither plain nor of a short escape, or
- * end: a quote, a control character, one past ASCII, a backslash with 'u' or
- * worse behind it or with nothing yet.  *escaped is set when an escape was
- * passed.
+ * Passes whole characters of a string, also escaped ones; *escaped is set when
+ * some were.  Stops at the closing quote, at end, or at whatever has to be
+ * looked at byte by byte: it is no part of a string, or cut off by end.
+ * lax: bytes past ASCII are not looked at.
  */
 const ai_char *ai_json_plain_run(const ai_char *p, const ai_char *end,
-    unsigned *escaped);
+    unsigned lax, unsigned *escaped);
 
 /* the first byte that is no white space, or end */
 const ai_char *ai_json_space_run(const ai_char *p, const ai_char *end);
-
-/*
- * Passes whole sequences of two and three bytes, and single characters
- * between them: most of the text that is not English.  Whatever it stops at
- * is to be looked at byte by byte.
- */
-const ai_char *ai_json_utf8_run(const ai_char *p, const ai_char *end);
 
 
 #if (__SSE2__)
@@ -53,18 +54,20 @@ const ai_char *ai_json_utf8_run(const ai_char *p, const ai_char *end);
 #define ai_json_load(p)  _mm_loadu_si128((const __m128i *) (const void *) (p))
 
 
-/* a bit for each byte that ends a run: signed, all past ASCII are < 0x20 */
+/*
+ * The bytes that end a run, as the sign that a movemask takes: signed, all past
+ * ASCII are less than 0x20.
+ */
 
-static inline uint64_t
-ai_json_stops(__m128i v)
+static inline __m128i
+ai_json_stop(__m128i v)
 {
     __m128i  m;
 
-    m = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
+    m = _mm_subs_epi8(v, _mm_set1_epi8(0x20));
     m = _mm_or_si128(m, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
-    m = _mm_or_si128(m, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
 
-    return (unsigned) _mm_movemask_epi8(m);
+    return _mm_or_si128(m, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
 }
 
 #endif
@@ -77,13 +80,13 @@ ai_json_short_run(const ai_json_t *js, const ai_char *p, const ai_char *end)
 {
 #if (__SSE2__)
 
-    uint64_t  m;
+    unsigned  m;
 
     if (end - p >= 16 && !(js->hex | js->utf8 | ai_json_portable)) {
-        m = ai_json_stops(ai_json_load(p));
+        m = (unsigned) _mm_movemask_epi8(ai_json_stop(ai_json_load(p)));
 
-        if (m && p[__builtin_ctzll(m)] == '"') {
-            return p + __builtin_ctzll(m);
+        if (m && p[__builtin_ctz(m)] == '"') {
+            return p + __builtin_ctz(m);
         }
     }
 

@@ -40,60 +40,20 @@ ai_json_utf8_lead(ai_json_t *js, ai_char c)
 }
 
 
-/* from a byte past ASCII on; stops at an ASCII one or inside of a sequence */
+/* the rest of a sequence of UTF-8 */
 
 static int
-ai_json_utf8(ai_json_t *js, const ai_char **pos, const ai_char *end)
+ai_json_utf8_rest(ai_json_t *js, const ai_char **pos, const ai_char *end)
 {
-    const ai_char  *p;
+    for ( /* void */ ; js->utf8 && *pos < end; (*pos)++) {
 
-    p = *pos;
-
-    while (p < end) {
-
-        if (js->utf8) {
-
-            if (*p < js->utf8_lo || *p > js->utf8_hi) {
-                *pos = p;
-                return AI_ERROR;
-            }
-
-            js->utf8--;
-            js->utf8_lo = 0x80;
-            js->utf8_hi = 0xbf;
-            p++;
-            continue;
-        }
-
-        p = ai_json_utf8_run(p, end);
-
-        if (p == end || *p < 0x80) {
-            break;
-        }
-
-        if (ai_json_utf8_lead(js, *p) != AI_OK) {
-            *pos = p;
+        if (**pos < js->utf8_lo || **pos > js->utf8_hi) {
             return AI_ERROR;
         }
 
-        p++;
-    }
-
-    *pos = p;
-
-    return AI_OK;
-}
-
-
-static int
-ai_json_bytes(ai_json_t *js, const ai_char **pos, const ai_char *end)
-{
-    if (!js->lax) {
-        return ai_json_utf8(js, pos, end);
-    }
-
-    while (*pos < end && **pos >= 0x80) {
-        (*pos)++;
+        js->utf8--;
+        js->utf8_lo = 0x80;
+        js->utf8_hi = 0xbf;
     }
 
     return AI_OK;
@@ -108,30 +68,40 @@ ai_json_escape(ai_json_t *js, ai_char c)
     if (js->hex != AI_JSON_BACKSLASH) {
         js->hex--;
 
-        return (ai_json_is_digit(c) || (unsigned) (c | 0x20) - 'a' < 6)
-               ? AI_OK : AI_ERROR;
+        return ai_json_is_hex(c) ? AI_OK : AI_ERROR;
     }
 
     js->hex = 0;
 
-    switch (c) {
-
-    case 'u':
+    if (c == 'u') {
         js->hex = 4;
-        return AI_OK;
-
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
         return AI_OK;
     }
 
-    return AI_ERROR;
+    return ai_json_short_escapes[c] ? AI_OK : AI_ERROR;
+}
+
+
+/* what ai_json_plain_run() stopped at, or comes from an earlier piece */
+
+static int
+ai_json_string_byte(ai_json_t *js, ai_char c)
+{
+    if (js->hex) {
+        return ai_json_escape(js, c);
+    }
+
+    if (c == '\\') {
+        js->escaped = 1;
+        js->hex = AI_JSON_BACKSLASH;
+        return AI_OK;
+    }
+
+    if (c < 0x80 || js->lax) {
+        return c < 0x20 ? AI_ERROR : AI_OK;
+    }
+
+    return ai_json_utf8_lead(js, c);
 }
 
 
@@ -141,46 +111,34 @@ ai_json_string_run(ai_json_t *js, const ai_char **pos, const ai_char *end)
     unsigned        escaped;
     const ai_char  *p;
 
-    p = *pos;
-    escaped = 0;
+    for (p = *pos; /* void */ ; p++) {
 
-    if (js->utf8 && ai_json_utf8(js, &p, end) != AI_OK) {
-        *pos = p;
-        return AI_ERROR;
-    }
-
-    for ( ;; ) {
-
-        while (js->hex && p < end) {
-            if (ai_json_escape(js, *p) != AI_OK) {
-                *pos = p;
-                return AI_ERROR;
-            }
-
-            p++;
-        }
-
-        p = ai_json_plain_run(p, end, &escaped);
-        js->escaped |= escaped & 1;
-
-        if (p == end || *p == '"') {
+        if (js->utf8 && ai_json_utf8_rest(js, &p, end) != AI_OK) {
             break;
         }
 
-        if (*p == '\\') {
-            js->escaped = 1;
-            js->hex = AI_JSON_BACKSLASH;
-            p++;
-            continue;
+        if (js->hex == 0) {
+            escaped = 0;
+            p = ai_json_plain_run(p, end, js->lax, &escaped);
+            js->escaped |= escaped & 1;
+
+            if (p < end && *p == '"') {
+                *pos = p;
+                return AI_OK;
+            }
         }
 
-        if (*p < 0x20 || ai_json_bytes(js, &p, end) != AI_OK) {
+        if (p == end) {
             *pos = p;
-            return AI_ERROR;
+            return AI_OK;
+        }
+
+        if (ai_json_string_byte(js, *p) != AI_OK) {
+            break;
         }
     }
 
     *pos = p;
 
-    return AI_OK;
+    return AI_ERROR;
 }

@@ -493,7 +493,33 @@ ngx_ai_ledger_sync(ngx_ai_ledger_t *ld, uint64_t now)
 }
 
 
-/* rows in a file without a name would end with this process */
+/* whether the directory has the file by its name; in doubt it has */
+
+static ngx_int_t
+ngx_ai_ledger_named(ngx_ai_ledger_t *ld, ngx_ai_segment_t *seg)
+{
+    char         name[NGX_AI_SEGMENT_NAME_LEN], path[NGX_MAX_PATH];
+    struct stat  sb, nb;
+
+    ngx_ai_segment_name(name, seg->number);
+
+    (void) snprintf(path, sizeof(path), "%s/%s", (char *) ld->conf.path.data,
+                    name);
+
+    if (fstat(seg->fd, &sb) == -1) {
+        return NGX_OK;
+    }
+
+    if (stat(path, &nb) == -1) {
+        return ngx_errno == NGX_ENOENT ? NGX_DECLINED : NGX_OK;
+    }
+
+    return sb.st_ino == nb.st_ino && sb.st_dev == nb.st_dev ? NGX_OK
+                                                            : NGX_DECLINED;
+}
+
+
+/* rows in a file that nobody finds would end with this process */
 
 static void
 ngx_ai_ledger_watch(ngx_ai_ledger_t *ld, uint64_t now)
@@ -510,7 +536,7 @@ ngx_ai_ledger_watch(ngx_ai_ledger_t *ld, uint64_t now)
     for (i = 0; i < n; i++) {
 
         if (ld->gone[i]
-            || ngx_ai_segment_linked(&ld->segments[i]) == NGX_OK)
+            || ngx_ai_ledger_named(ld, &ld->segments[i]) == NGX_OK)
         {
             continue;
         }

@@ -140,6 +140,7 @@ void
 ngx_http_ai_refuse_count(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ai_error_t *e)
 {
+    ai_now_t                  now;
     ai_ref_t                  owner;
     ngx_ai_zone_t            *zone;
     ngx_http_ai_outcome_t     out;
@@ -168,9 +169,13 @@ ngx_http_ai_refuse_count(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         return;
     }
 
+    ngx_ai_now(&now);
+
     ngx_ai_zone_lock(zone);
 
-    owner = ai_book_owner_find(zone->book, &ctx->key->tenant->owner);
+    /* a tenant may be refused before anything of it was admitted */
+
+    owner = ai_book_owner(zone->book, &ctx->key->tenant->owner, now.now_s);
 
     if (owner) {
         ai_book_owner_refused(zone->book, owner, out.refusal);
