@@ -69,7 +69,7 @@ for my $file (@files) {
         } elsif (/<ngx_/ && $layer eq 'core') {
             push @{ $bad{include} }, "$file: $_";
 
-        } elsif ($layer eq 'core' && !m{<(?:stddef|stdint|string|limits|stdbool
+        } elsif ($layer eq 'core' && !m{<(?:stddef|stdint|strings?|limits|stdbool
             |stdarg|emmintrin|immintrin|openssl/(?:sha|evp))\.h>}x)
         {
             push @{ $bad{include} }, "$file: $_ is not pure";
@@ -104,7 +104,7 @@ for my $file (grep { !m{^src/core/} } @files) {
     }
 }
 
-# lines and functions
+# lines and functions; tables of tests may be wider, and as long as they are
 
 for my $file (@all) {
     my ($n, $start) = (0, 0);
@@ -114,7 +114,8 @@ for my $file (@all) {
     for my $line (split /\n/, $text{$file}) {
         my $code = $code[$n++] // '';
 
-        push @{ $bad{long} }, "$file:$n" if length $line > 80;
+        push @{ $bad{long} }, "$file:$n"
+            if length $line > ($file =~ m{^t/} ? 120 : 80);
         push @{ $bad{blank} }, "$file:$n" if $line =~ /[ \t]$|\t/;
         push @{ $bad{comment} }, "$file:$n" if $code =~ m{//};
 
@@ -123,7 +124,7 @@ for my $file (@all) {
         if ($code =~ /^\}/ && $start) {
             my $lines = $n - $start - 1;
             push @{ $bad{function} }, "$file:$start: $lines lines"
-                if $lines > 100;
+                if $lines > 100 && $file !~ m{^t/};
             $start = 0;
         }
     }
@@ -144,7 +145,7 @@ none('include', 'includes point from http to event to core');
 none('core', 'src/core is pure');
 none('abort', 'no assert or abort in event and http');
 none('function', 'no function longer than 100 lines');
-none('long', 'no line longer than 80 columns');
+none('long', 'lines of 80 columns');
 none('blank', 'no tabs or trailing blanks');
 none('comment', 'no // comments');
 none('name', 'files are named after their noun');
@@ -152,7 +153,7 @@ none('name', 'files are named after their noun');
 SKIP: {
     skip 'no uncrustify', 1 if system('command -v uncrustify >/dev/null');
 
-    my $out = `tools/format --check @all 2>&1`;
+    my $out = `tools/format --check @files 2>&1`;
 
     is($out, '', 'layout, see `make format`');
 }

@@ -14,7 +14,9 @@ use AI::Gateway;
 my $t = AI::Gateway->new;
 
 $t->provider(8081);
-$t->run(gateway_conf());
+# a gateway that is on for the whole server is off for its metrics
+
+$t->run(gateway_conf(server => q(ai_gateway on;)));
 
 is($t->chat->status, 200, 'a request');
 is($t->chat({ model => 'nope' })->status, 404, 'a refused one');

@@ -54,7 +54,7 @@ typedef enum {
 /*
  * The name in the ledger's "api": "openai.chat.completions",
  * "azure.openai.chat.completions", "anthropic.messages",
- * "gemini.streamGenerateContent" ... (the names of t/data/fixtures/manifest.json)
+ * "gemini.streamGenerateContent" ... (as in t/data/fixtures/manifest.json)
  */
 const ai_str_t *ai_api_name(ai_dialect_t dialect, ai_endpoint_t ep);
 

@@ -155,7 +155,9 @@ typedef struct {
  * AI_OK: *hold is the entry.  AI_BUSY: why is filled in.  AI_ERROR: the book
  * has no room (fail closed).
  *
- * Buckets take "guess" (requests: 1); windows need used + held + bound <=
+ * Buckets take "guess" (requests: 1), and go into debt by it rather than refuse
+ * for ever what the answer may take: only a guess at the input that is more
+ * than burst never passes; windows need used + held + bound <=
  * amount, and so do buckets of cost, level >= held + bound: what is held there
  * is not refilled; concurrency needs open < amount.  A bucket keeps what was
  * taken from it when its limit is changed.

@@ -317,9 +317,22 @@ ai_ref_t ai_cell_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource,
 /* the limit that a bucket was last used by */
 void ai_cell_limit(const ai_cell_t *cell, ai_limit_t *limit);
 
-/* the window of a period: its current values, zero when it has passed */
-void ai_window_get(const ai_owner_t *o, unsigned which, uint64_t now_s,
-    ai_window_t *w);
+/* the id of the window that now_s lies in */
+static inline uint64_t
+ai_window_id(unsigned which, uint64_t now_s)
+{
+    return which == AI_WINDOW_DAY ? ai_day_id(now_s) : ai_month_id(now_s);
+}
+
+
+/* an owner's window as it stands at now_s; NULL: it has passed, all is zero */
+
+static inline const ai_window_t *
+ai_window_now(const ai_owner_t *o, unsigned which, uint64_t now_s)
+{
+    return o->window[which].id >= ai_window_id(which, now_s)
+           ? &o->window[which] : NULL;
+}
 
 
 #define ai_is_bucket(l)                                                      \

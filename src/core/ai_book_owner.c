@@ -93,14 +93,14 @@ ai_book_owner_find(const ai_book_t *bk, const ai_owner_id_t *id)
 static int
 ai_owner_idle(const ai_tx_t *tx, ai_ref_t ref)
 {
-    unsigned           i, n;
-    uint64_t           mono;
-    ai_ref_t           c;
-    ai_limit_t         limit;
-    ai_bucket_t        b;
-    ai_window_t        w;
-    const ai_cell_t   *cell;
-    const ai_owner_t  *o;
+    unsigned            i, n;
+    uint64_t            mono;
+    ai_ref_t            c;
+    ai_limit_t          limit;
+    ai_bucket_t         b;
+    const ai_cell_t    *cell;
+    const ai_owner_t   *o;
+    const ai_window_t  *w;
 
     o = ai_owner_at(tx->book, ref);
 
@@ -109,10 +109,10 @@ ai_owner_idle(const ai_tx_t *tx, ai_ref_t ref)
     }
 
     for (i = 0; i < AI_WINDOWS; i++) {
-        ai_window_get(o, i, tx->now_s, &w);
+        w = ai_window_now(o, i, tx->now_s);
 
-        for (n = 0; n < AI_RES_COUNTED; n++) {
-            if (w.used[n]) {
+        for (n = 0; w && n < AI_RES_COUNTED; n++) {
+            if (w->used[n]) {
                 return 0;
             }
         }
@@ -280,31 +280,6 @@ ai_book_owner_refused(ai_book_t *bk, ai_ref_t owner, ai_refusal_t why)
 }
 
 
-static uint32_t
-ai_window_id(unsigned which, uint64_t now_s)
-{
-    return which == AI_WINDOW_DAY ? ai_day_id(now_s) : ai_month_id(now_s);
-}
-
-
-void
-ai_window_get(const ai_owner_t *o, unsigned which, uint64_t now_s,
-    ai_window_t *w)
-{
-    uint32_t  id;
-
-    id = ai_window_id(which, now_s);
-
-    if (o->window[which].id >= id) {
-        *w = o->window[which];
-        return;
-    }
-
-    memset(w, 0, sizeof(ai_window_t));
-    w->id = id;
-}
-
-
 void
 ai_owner_roll(ai_tx_t *tx, ai_ref_t owner)
 {
@@ -315,11 +290,15 @@ ai_owner_roll(ai_tx_t *tx, ai_ref_t owner)
     o = ai_owner_at(tx->book, owner);
 
     for (i = 0; i < AI_WINDOWS; i++) {
-        ai_window_get(o, i, tx->now_s, &w);
 
-        if (w.id != o->window[i].id) {
-            ai_tx_copy(tx, &o->window[i], &w, sizeof(ai_window_t));
+        if (ai_window_now(o, i, tx->now_s)) {
+            continue;
         }
+
+        memset(&w, 0, sizeof(ai_window_t));
+        w.id = ai_window_id(i, tx->now_s);
+
+        ai_tx_copy(tx, &o->window[i], &w, sizeof(ai_window_t));
     }
 }
 

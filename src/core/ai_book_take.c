@@ -136,6 +136,30 @@ ai_take_refuse(ai_take_t *t, unsigned party, const ai_limit_t *l,
 }
 
 
+/*
+ * How full a bucket must be.  What the answer will take is a guess: a request
+ * whose input fits waits for a full bucket at most, and may leave it in debt.
+ */
+
+static int64_t
+ai_take_need(const ai_take_t *t, const ai_limit_t *l)
+{
+    int64_t  n;
+
+    n = t->guess[l->resource];
+
+    if (n > l->burst
+        && (l->resource == AI_RES_OUTPUT_TOKENS
+            || (l->resource == AI_RES_TOKENS
+                && t->guess[AI_RES_INPUT_TOKENS] <= l->burst)))
+    {
+        return l->burst;
+    }
+
+    return n;
+}
+
+
 static void
 ai_take_bucket(ai_take_t *t, unsigned party, const ai_limit_t *l,
     ai_refused_t *why)
@@ -162,7 +186,7 @@ ai_take_bucket(ai_take_t *t, unsigned party, const ai_limit_t *l,
 
     ai_bucket_refill(&d->bucket, l, t->tx.mono_ms);
 
-    n = t->guess[l->resource];
+    n = ai_take_need(t, l);
     wait = ai_bucket_wait(&d->bucket, l, n);
 
     if (wait == 0 && n <= ai_sum(ai_bucket_level(&d->bucket, l), -held)) {
@@ -181,20 +205,22 @@ static void
 ai_take_window(ai_take_t *t, unsigned party, const ai_limit_t *l,
     ai_refused_t *why)
 {
-    int64_t      n, wait;
-    uint64_t     now_s;
-    unsigned     r;
-    ai_window_t  w;
+    int64_t             n, used, held, wait;
+    uint64_t            now_s;
+    unsigned            r;
+    const ai_window_t  *w;
 
     r = l->resource;
     n = t->bound[r];
     now_s = t->tx.now_s;
 
-    ai_window_get(ai_owner_at(t->tx.book, t->owner[party]),
-                  l->period - AI_PERIOD_DAY, now_s, &w);
+    w = ai_window_now(ai_owner_at(t->tx.book, t->owner[party]),
+                      l->period - AI_PERIOD_DAY, now_s);
 
-    if (l->amount > 0
-        && (__int128) w.used[r] + w.held[r] + n <= (__int128) l->amount)
+    used = w ? w->used[r] : 0;
+    held = w ? w->held[r] : 0;
+
+    if (l->amount > 0 && (__int128) used + held + n <= (__int128) l->amount)
     {
         return;
     }
@@ -202,14 +228,14 @@ ai_take_window(ai_take_t *t, unsigned party, const ai_limit_t *l,
     if (l->amount <= 0 || n > l->amount) {
         wait = -1;
 
-    } else if ((__int128) w.used[r] + n <= (__int128) l->amount) {
+    } else if ((__int128) used + n <= (__int128) l->amount) {
         wait = AI_BOOK_RETRY;
 
     } else {
         wait = (int64_t) (ai_window_end(l->period, now_s) - now_s) * 1000;
     }
 
-    ai_take_refuse(t, party, l, w.used[r], w.held[r], wait, why);
+    ai_take_refuse(t, party, l, used, held, wait, why);
 }
 
 

@@ -11,28 +11,35 @@ void
 ai_book_owner_view(const ai_book_t *bk, ai_ref_t owner, uint64_t now_s,
     ai_owner_view_t *view)
 {
-    unsigned           i;
-    ai_window_t        day, month;
-    const ai_owner_t  *o;
+    unsigned            i;
+    const ai_owner_t   *o;
+    const ai_window_t  *w;
 
     memset(view, 0, sizeof(ai_owner_view_t));
 
+    view->day = ai_day_id(now_s);
+    view->month = ai_month_id(now_s);
+
     if (ai_owner_check(bk, owner) != AI_OK) {
-        view->day = ai_day_id(now_s);
-        view->month = ai_month_id(now_s);
         return;
     }
 
     o = ai_owner_at(bk, owner);
 
-    ai_window_get(o, AI_WINDOW_DAY, now_s, &day);
-    ai_window_get(o, AI_WINDOW_MONTH, now_s, &month);
+    w = ai_window_now(o, AI_WINDOW_DAY, now_s);
 
-    view->day = (uint32_t) day.id;
-    view->month = (uint32_t) month.id;
+    if (w) {
+        view->day = (uint32_t) w->id;
+        memcpy(view->used_day, w->used, sizeof(view->used_day));
+    }
 
-    memcpy(view->used_day, day.used, sizeof(view->used_day));
-    memcpy(view->used_month, month.used, sizeof(view->used_month));
+    w = ai_window_now(o, AI_WINDOW_MONTH, now_s);
+
+    if (w) {
+        view->month = (uint32_t) w->id;
+        memcpy(view->used_month, w->used, sizeof(view->used_month));
+    }
+
     memcpy(view->held, o->held, sizeof(view->held));
 
     view->open = o->open;
@@ -80,13 +87,15 @@ static void
 ai_window_view(const ai_book_t *bk, ai_ref_t owner, const ai_limit_t *l,
     uint64_t now_s, ai_limit_view_t *view)
 {
-    ai_window_t  w;
+    const ai_window_t  *w;
 
-    if (owner) {
-        ai_window_get(ai_owner_at(bk, owner), l->period - AI_PERIOD_DAY,
-                      now_s, &w);
-        view->used = w.used[l->resource];
-        view->held = w.held[l->resource];
+    w = owner ? ai_window_now(ai_owner_at(bk, owner),
+                              l->period - AI_PERIOD_DAY, now_s)
+              : NULL;
+
+    if (w) {
+        view->used = w->used[l->resource];
+        view->held = w->held[l->resource];
     }
 
     view->remaining = ai_sum(ai_sum(l->amount, -view->used), -view->held);

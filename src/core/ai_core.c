@@ -5,37 +5,7 @@
 
 
 #include "ai_core.h"
-
-
-void
-ai_buf_init(ai_buf_t *b, void *data, size_t size)
-{
-    b->pos = data;
-    b->end = b->pos + size;
-    b->full = 0;
-}
-
-
-void
-ai_buf_put(ai_buf_t *b, const void *data, size_t len)
-{
-    if (b->full || len > (size_t) (b->end - b->pos)) {
-        b->full = 1;
-        return;
-    }
-
-    if (len) {
-        memcpy(b->pos, data, len);
-        b->pos += len;
-    }
-}
-
-
-void
-ai_buf_str(ai_buf_t *b, const ai_str_t *s)
-{
-    ai_buf_put(b, s->data, s->len);
-}
+#include "ai_digits.h"
 
 
 void
@@ -46,21 +16,16 @@ ai_buf_cstr(ai_buf_t *b, const char *s)
 
 
 void
-ai_buf_char(ai_buf_t *b, int c)
+ai_buf_uint(ai_buf_t *b, uint64_t n)
 {
-    if (b->full || b->pos == b->end) {
-        b->full = 1;
+    ai_char  digits[AI_DIGITS_MAX];
+
+    if ((size_t) (b->end - b->pos) >= AI_DIGITS_MAX) {
+        b->pos = ai_digits_put(b->pos, n);
         return;
     }
 
-    *b->pos++ = (ai_char) c;
-}
-
-
-void
-ai_buf_uint(ai_buf_t *b, uint64_t n)
-{
-    ai_buf_uint_pad(b, n, 1);
+    ai_buf_put(b, digits, (size_t) (ai_digits_put(digits, n) - digits));
 }
 
 
@@ -80,20 +45,16 @@ ai_buf_int(ai_buf_t *b, int64_t n)
 void
 ai_buf_uint_pad(ai_buf_t *b, uint64_t n, unsigned width)
 {
-    ai_char  digits[20], *p;
+    size_t   len;
+    ai_char  digits[AI_DIGITS_MAX];
 
-    p = digits + sizeof(digits);
+    len = (size_t) (ai_digits_put(digits, n) - digits);
 
-    do {
-        *--p = (ai_char) ('0' + n % 10);
-        n /= 10;
-    } while (n);
-
-    while (p > digits && digits + sizeof(digits) - p < (ptrdiff_t) width) {
-        *--p = '0';
+    for ( /* void */ ; width > len && width <= AI_DIGITS_MAX; width--) {
+        ai_buf_char(b, '0');
     }
 
-    ai_buf_put(b, p, (size_t) (digits + sizeof(digits) - p));
+    ai_buf_put(b, digits, len);
 }
 
 
@@ -141,6 +102,12 @@ ai_utf8_len(const ai_char *p, const ai_char *end)
 }
 
 
+#define AI_BYTES(c)  ((uint64_t) (c) * 0x0101010101010101)
+
+#define ai_json_is_plain(c)                                                  \
+    ((c) >= 0x20 && (c) < 0x7f && (c) != '"' && (c) != '\\')
+
+
 static void
 ai_buf_json_char(ai_buf_t *b, ai_char c)
 {
@@ -176,25 +143,20 @@ ai_buf_json_char(ai_buf_t *b, ai_char c)
 }
 
 
-void
-ai_buf_json(ai_buf_t *b, const ai_char *data, size_t len)
+/* the rest of a string, from its first byte that is not plain */
+
+static void
+ai_buf_json_rest(ai_buf_t *b, const ai_char *data, size_t len)
 {
     size_t          n;
     const ai_char  *p, *run, *end;
-
-    if (len == 0) {
-        ai_buf_put(b, "\"\"", 2);
-        return;
-    }
-
-    ai_buf_char(b, '"');
 
     end = data + len;
     run = data;
 
     for (p = data; p < end; p += n ? n : 1) {
 
-        if (*p >= 0x20 && *p < 0x7f && *p != '"' && *p != '\\') {
+        if (ai_json_is_plain(*p)) {
             n = 1;
             continue;
         }
@@ -217,6 +179,75 @@ ai_buf_json(ai_buf_t *b, const ai_char *data, size_t len)
     }
 
     ai_buf_put(b, run, (size_t) (end - run));
+}
+
+
+/*
+ * Whether eight bytes stand in the output as they are.  The difference of a
+ * byte that is past ASCII or equal to what is looked for sets its high bit,
+ * and no plain byte borrows from the next one.
+ */
+
+static inline int
+ai_json_is_plain_word(uint64_t w)
+{
+    uint64_t  odd;
+
+    odd = w | (w - AI_BYTES(0x20)) | (w + AI_BYTES(1))
+          | ((w ^ AI_BYTES('"')) - AI_BYTES(1))
+          | ((w ^ AI_BYTES('\\')) - AI_BYTES(1));
+
+    return (odd & AI_BYTES(0x80)) == 0;
+}
+
+
+/* where the bytes end that stand in the output as they are */
+
+static inline size_t
+ai_json_plain_len(const ai_char *data, size_t len)
+{
+    size_t    i;
+    uint32_t  half;
+    uint64_t  w;
+
+    for (i = 0; len - i >= 8; i += 8) {
+        memcpy(&w, data + i, 8);
+
+        if (!ai_json_is_plain_word(w)) {
+            break;
+        }
+    }
+
+    if (len - i >= 4) {
+        memcpy(&half, data + i, 4);
+
+        if (ai_json_is_plain_word(half | AI_BYTES(' ') << 32)) {
+            i += 4;
+        }
+    }
+
+    while (i < len && ai_json_is_plain(data[i])) {
+        i++;
+    }
+
+    return i;
+}
+
+
+void
+ai_buf_json(ai_buf_t *b, const ai_char *data, size_t len)
+{
+    size_t  n;
+
+    ai_buf_char(b, '"');
+
+    n = ai_json_plain_len(data, len);
+    ai_buf_put(b, data, n);
+
+    if (n < len) {
+        ai_buf_json_rest(b, data + n, len - n);
+    }
+
     ai_buf_char(b, '"');
 }
 
@@ -224,7 +255,9 @@ ai_buf_json(ai_buf_t *b, const ai_char *data, size_t len)
 void
 ai_buf_nanos(ai_buf_t *b, int64_t nanos)
 {
+    ai_char   text[11], *p;
     uint64_t  n;
+    unsigned  part;
 
     n = (uint64_t) nanos;
 
@@ -234,44 +267,79 @@ ai_buf_nanos(ai_buf_t *b, int64_t nanos)
     }
 
     ai_buf_uint(b, n / 1000000000);
-    ai_buf_char(b, '.');
-    ai_buf_uint_pad(b, n % 1000000000, 9);
+
+    part = (unsigned) (n % 1000000000);
+
+    p = text;
+    *p++ = '.';
+    *p++ = (ai_char) ('0' + part / 100000000);
+    p = ai_digits_pair(p, part / 1000000 % 100);
+    p = ai_digits_pair(p, part / 10000 % 100);
+    p = ai_digits_pair(p, part / 100 % 100);
+    p = ai_digits_pair(p, part % 100);
+
+    ai_buf_put(b, text, 10);
 }
 
 
 /* days since the epoch to a date of the Gregorian calendar, after Hinnant */
 
-void
-ai_buf_time(ai_buf_t *b, uint64_t msec)
+static ai_char *
+ai_buf_date(ai_char *p, uint64_t days)
 {
-    uint64_t  days, secs, era, doe, yoe, doy, mp, year, mon;
+    uint64_t  era, year;
+    unsigned  doe, yoe, doy, mp, mon;
 
-    secs = msec / 1000;
-    days = secs / 86400 + 719468;
-    secs %= 86400;
+    days += 719468;
 
     era = days / 146097;
-    doe = days - era * 146097;
+    doe = (unsigned) (days - era * 146097);
     yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
     doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     mp = (5 * doy + 2) / 153;
     mon = mp < 10 ? mp + 3 : mp - 9;
     year = yoe + era * 400 + (mon <= 2);
 
-    ai_buf_uint_pad(b, year, 4);
-    ai_buf_char(b, '-');
-    ai_buf_uint_pad(b, mon, 2);
-    ai_buf_char(b, '-');
-    ai_buf_uint_pad(b, doy - (153 * mp + 2) / 5 + 1, 2);
-    ai_buf_char(b, 'T');
-    ai_buf_uint_pad(b, secs / 3600, 2);
-    ai_buf_char(b, ':');
-    ai_buf_uint_pad(b, secs / 60 % 60, 2);
-    ai_buf_char(b, ':');
-    ai_buf_uint_pad(b, secs % 60, 2);
-    ai_buf_char(b, '.');
-    ai_buf_uint_pad(b, msec % 1000, 3);
-    ai_buf_char(b, 'Z');
+    if (year < 10000) {
+        p = ai_digits_pair(p, (unsigned) year / 100);
+        p = ai_digits_pair(p, (unsigned) year % 100);
+
+    } else {
+        p = ai_digits_put(p, year);
+    }
+
+    *p++ = '-';
+    p = ai_digits_pair(p, mon);
+    *p++ = '-';
+
+    return ai_digits_pair(p, doy - (153 * mp + 2) / 5 + 1);
+}
+
+
+void
+ai_buf_time(ai_buf_t *b, uint64_t msec)
+{
+    ai_char   text[AI_DIGITS_MAX + 20], *p;
+    unsigned  ms, sec;
+    uint64_t  secs;
+
+    secs = msec / 1000;
+    ms = (unsigned) (msec % 1000);
+    sec = (unsigned) (secs % 86400);
+
+    p = ai_buf_date(text, secs / 86400);
+    *p++ = 'T';
+    p = ai_digits_pair(p, sec / 3600);
+    *p++ = ':';
+    p = ai_digits_pair(p, sec / 60 % 60);
+    *p++ = ':';
+    p = ai_digits_pair(p, sec % 60);
+    *p++ = '.';
+    *p++ = (ai_char) ('0' + ms / 100);
+    p = ai_digits_pair(p, ms % 100);
+    *p++ = 'Z';
+
+    ai_buf_put(b, text, (size_t) (p - text));
 }
 
 

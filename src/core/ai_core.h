@@ -54,11 +54,53 @@ typedef struct {
     unsigned     full:1;
 } ai_buf_t;
 
-void ai_buf_init(ai_buf_t *b, void *data, size_t size);
-void ai_buf_put(ai_buf_t *b, const void *data, size_t len);
-void ai_buf_str(ai_buf_t *b, const ai_str_t *s);
+static inline void
+ai_buf_init(ai_buf_t *b, void *data, size_t size)
+{
+    b->pos = (ai_char *) data;
+    b->end = b->pos + size;
+    b->full = 0;
+}
+
+
+/* nothing fits behind a part that did not: "end" is moved to where it was */
+
+static inline void
+ai_buf_put(ai_buf_t *b, const void *data, size_t len)
+{
+    if (len > (size_t) (b->end - b->pos)) {
+        b->end = b->pos;
+        b->full = 1;
+        return;
+    }
+
+    if (len) {
+        memcpy(b->pos, data, len);
+        b->pos += len;
+    }
+}
+
+
+static inline void
+ai_buf_str(ai_buf_t *b, const ai_str_t *s)
+{
+    ai_buf_put(b, s->data, s->len);
+}
+
+
+static inline void
+ai_buf_char(ai_buf_t *b, int c)
+{
+    if (b->pos == b->end) {
+        b->full = 1;
+        return;
+    }
+
+    *b->pos++ = (ai_char) c;
+}
+
+
 void ai_buf_cstr(ai_buf_t *b, const char *s);
-void ai_buf_char(ai_buf_t *b, int c);
 void ai_buf_uint(ai_buf_t *b, uint64_t n);
 void ai_buf_int(ai_buf_t *b, int64_t n);
 
@@ -92,6 +134,11 @@ int ai_decimal_parse(const ai_char *data, size_t len, int64_t *billionths);
 
 /* CRC-32 (IEEE 802.3, reflected); "crc" is 0 to begin, or an earlier result */
 uint32_t ai_crc32(uint32_t crc, const void *data, size_t len);
+
+/* CRC-32C (Castagnoli, RFC 3720), the fast one: of what only we read back.
+   ai_crc32c_plain() is the same without the processor's help */
+uint32_t ai_crc32c(uint32_t crc, const void *data, size_t len);
+uint32_t ai_crc32c_plain(uint32_t crc, const void *data, size_t len);
 
 
 #endif /* AI_CORE_H */

@@ -105,8 +105,8 @@ ptrdiff_t ai_json_unescape(ai_char *dst, size_t size, const ai_char *data,
     size_t len);
 
 /*
- * A NUMBER's value when it is integral and in [0, 2^53]: 12, 12.0, 1.2e1.
- * AI_ERROR: negative (but -0 is 0), fractional, out of range.
+ * A NUMBER's value when it is nothing but digits and in [0, 2^53].  AI_ERROR:
+ * all others, 12.0 and 12e0 too: a lenient reader takes 1200e-2 for 1200.
  */
 int ai_json_uint(const ai_char *data, size_t len, uint64_t *n);
 

@@ -7,7 +7,8 @@
 #include "ai_json.h"
 
 
-#define AI_JSON_UINT_MAX  ((uint64_t) 1 << 53)
+#define AI_JSON_UINT_MAX     ((uint64_t) 1 << 53)
+#define AI_JSON_UINT_DIGITS  16
 
 
 static int
@@ -184,143 +185,24 @@ ai_json_unescape(ai_char *dst, size_t size, const ai_char *data, size_t len)
 }
 
 
-/* e+NN behind a number's digits; large ones are all the same */
-
-static int
-ai_json_exponent(const ai_char *p, const ai_char *end, int64_t *exp)
-{
-    int  sign;
-
-    sign = 1;
-    *exp = 0;
-
-    if (p < end && (*p == '-' || *p == '+')) {
-        sign = (*p++ == '-') ? -1 : 1;
-    }
-
-    if (p == end) {
-        return AI_ERROR;
-    }
-
-    for ( /* void */ ; p < end; p++) {
-
-        if (*p < '0' || *p > '9') {
-            return AI_ERROR;
-        }
-
-        if (*exp < (int64_t) 1 << 48) {
-            *exp = *exp * 10 + (*p - '0');
-        }
-    }
-
-    *exp *= sign;
-
-    return AI_OK;
-}
-
-
-/*
- * Reads the digits up to 'e' as "n" without the zeros at its end; "exp" is
- * the power of ten that n is short of.  NULL: no number, or more than the 19
- * digits that fit (then it is no integer below 2^53 anyway).
- */
-
-static const ai_char *
-ai_json_mantissa(const ai_char *p, const ai_char *end, uint64_t *n,
-    int64_t *exp)
-{
-    int64_t   zeros;
-    unsigned  point, digits;
-
-    *n = 0;
-    *exp = 0;
-    zeros = 0;
-    point = 0;
-    digits = 0;
-
-    for ( /* void */ ; p < end && (*p | 0x20) != 'e'; p++) {
-
-        if (*p == '.' && !point) {
-            point = 1;
-            continue;
-        }
-
-        if (*p < '0' || *p > '9') {
-            return NULL;
-        }
-
-        *exp -= point;
-
-        if (*p == '0') {
-            zeros++;
-            continue;
-        }
-
-        for ( /* void */ ; zeros && *n; zeros--) {
-            if (++digits > 19) {
-                return NULL;
-            }
-
-            *n *= 10;
-        }
-
-        if (++digits > 19) {
-            return NULL;
-        }
-
-        zeros = 0;
-        *n = *n * 10 + (uint64_t) (*p - '0');
-    }
-
-    *exp += zeros;
-
-    return p;
-}
-
-
 int
 ai_json_uint(const ai_char *data, size_t len, uint64_t *n)
 {
-    int64_t         exp, e;
-    unsigned        negative;
-    const ai_char  *p, *end;
+    size_t  i;
 
-    p = data;
-    end = data + len;
+    *n = 0;
 
-    negative = (p < end && *p == '-');
-    p += negative;
-
-    if (p == end || *p < '0' || *p > '9') {
+    if (len == 0 || len > AI_JSON_UINT_DIGITS) {
         return AI_ERROR;
     }
 
-    p = ai_json_mantissa(p, end, n, &exp);
+    for (i = 0; i < len; i++) {
 
-    if (p == NULL) {
-        return AI_ERROR;
-    }
-
-    if (p < end) {
-        if (ai_json_exponent(p + 1, end, &e) != AI_OK) {
+        if (data[i] < '0' || data[i] > '9') {
             return AI_ERROR;
         }
 
-        exp += e;
-    }
-
-    if (*n == 0) {
-        return AI_OK;
-    }
-
-    if (negative || exp < 0 || exp > 16) {
-        return AI_ERROR;
-    }
-
-    while (exp--) {
-        if (__builtin_mul_overflow(*n, 10, n)) {
-            return AI_ERROR;
-        }
+        *n = *n * 10 + (uint64_t) (data[i] - '0');
     }
 
     return *n > AI_JSON_UINT_MAX ? AI_ERROR : AI_OK;

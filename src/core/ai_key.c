@@ -4,6 +4,11 @@
  */
 
 
+/* EVP's one-shot call looks the algorithm up, under a lock, at each call, and
+   costs more than the digest itself */
+
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include <openssl/sha.h>
 #include "ai_key.h"
 
@@ -20,7 +25,11 @@ static const char  ai_key_base62[] =
 void
 ai_key_digest(const ai_char *key, size_t len, ai_char digest[AI_KEY_DIGEST])
 {
-    (void) SHA256(key, len, digest);
+    SHA256_CTX  sha;
+
+    (void) SHA256_Init(&sha);
+    (void) SHA256_Update(&sha, key, len);
+    (void) SHA256_Final(digest, &sha);
 }
 
 
@@ -167,22 +176,43 @@ ai_uuid7_make(ai_char id[16], uint64_t msec, const ai_char random[10])
 }
 
 
+/* two bytes as four digits: a nibble in each byte, and 39 more past 9 */
+
+static inline ai_char *
+ai_uuid_digits(ai_char *text, const ai_char *id)
+{
+    uint32_t  w, past;
+
+    w = (uint32_t) id[0] >> 4 | (uint32_t) (id[0] & 15) << 8
+        | (uint32_t) (id[1] >> 4) << 16 | (uint32_t) (id[1] & 15) << 24;
+
+    past = (w + 0x06060606) >> 4 & 0x01010101;
+    w += 0x30303030 + past * ('a' - '0' - 10);
+
+    text[0] = (ai_char) w;
+    text[1] = (ai_char) (w >> 8);
+    text[2] = (ai_char) (w >> 16);
+    text[3] = (ai_char) (w >> 24);
+
+    return text + 4;
+}
+
+
 void
 ai_uuid_text(ai_char text[36], const ai_char id[16])
 {
-    int  i;
-
-    static const char  hex[] = "0123456789abcdef";
-
-    for (i = 0; i < 16; i++) {
-
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            *text++ = '-';
-        }
-
-        *text++ = (ai_char) hex[id[i] >> 4];
-        *text++ = (ai_char) hex[id[i] & 15];
-    }
+    text = ai_uuid_digits(text, id);
+    text = ai_uuid_digits(text, id + 2);
+    *text++ = '-';
+    text = ai_uuid_digits(text, id + 4);
+    *text++ = '-';
+    text = ai_uuid_digits(text, id + 6);
+    *text++ = '-';
+    text = ai_uuid_digits(text, id + 8);
+    *text++ = '-';
+    text = ai_uuid_digits(text, id + 10);
+    text = ai_uuid_digits(text, id + 12);
+    (void) ai_uuid_digits(text, id + 14);
 }
 
 

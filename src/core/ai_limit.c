@@ -122,18 +122,50 @@ ai_bucket_wait(const ai_bucket_t *b, const ai_limit_t *l, int64_t n)
 }
 
 
+/*
+ * What was last computed for a day, in one word: the day and one, and the
+ * result.  Each limit of each request asks for the same day; a thread that
+ * finds another one's word computes anew.
+ */
+
+static uint64_t  ai_date_memo, ai_month_end_memo;
+
+
+static inline uint32_t
+ai_memo_get(const uint64_t *memo, uint32_t day)
+{
+    uint64_t  w;
+
+    w = __atomic_load_n(memo, __ATOMIC_RELAXED);
+
+    return w >> 32 == (uint64_t) day + 1 ? (uint32_t) w : 0;
+}
+
+
+static inline void
+ai_memo_set(uint64_t *memo, uint32_t day, uint32_t value)
+{
+    __atomic_store_n(memo, ((uint64_t) day + 1) << 32 | value,
+                     __ATOMIC_RELAXED);
+}
+
+
+static inline uint32_t
+ai_day_of(uint64_t seconds)
+{
+    return (uint32_t) ((seconds < AI_TIME_MAX ? seconds : AI_TIME_MAX)
+                       / 86400);
+}
+
+
 /* year, month and day of the proleptic Gregorian calendar, after Hinnant */
 
 static uint32_t
-ai_date(uint64_t seconds)
+ai_date_compute(uint32_t day)
 {
-    uint64_t  days, era, doe, yoe, doy, mp, year, mon;
+    uint32_t  days, era, doe, yoe, doy, mp, year, mon;
 
-    if (seconds > AI_TIME_MAX) {
-        seconds = AI_TIME_MAX;
-    }
-
-    days = seconds / 86400 + 719468;
+    days = day + 719468;
     era = days / 146097;
     doe = days - era * 146097;
     yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
@@ -142,8 +174,49 @@ ai_date(uint64_t seconds)
     mon = mp < 10 ? mp + 3 : mp - 9;
     year = yoe + era * 400 + (mon <= 2);
 
-    return (uint32_t) (year * 10000 + mon * 100
-                       + doy - (153 * mp + 2) / 5 + 1);
+    return year * 10000 + mon * 100 + doy - (153 * mp + 2) / 5 + 1;
+}
+
+
+static inline uint32_t
+ai_date(uint64_t seconds)
+{
+    uint32_t  day, date;
+
+    day = ai_day_of(seconds);
+    date = ai_memo_get(&ai_date_memo, day);
+
+    if (date == 0) {
+        date = ai_date_compute(day);
+        ai_memo_set(&ai_date_memo, day, date);
+    }
+
+    return date;
+}
+
+
+/* the first day of the next month */
+
+static uint32_t
+ai_month_end(uint32_t day)
+{
+    uint32_t  date, month;
+
+    date = ai_date_compute(day);
+    month = date / 100;
+
+    /* from the 28th it is at most four days to the next month */
+
+    if (date % 100 < 28) {
+        day += 28 - date % 100;
+    }
+
+    do {
+        day++;
+    } while (day <= AI_TIME_MAX / 86400
+             && ai_date_compute(day) / 100 == month);
+
+    return day;
 }
 
 
@@ -164,35 +237,24 @@ ai_month_id(uint64_t seconds)
 uint64_t
 ai_window_end(ai_period_t period, uint64_t seconds)
 {
-    uint32_t  date, month;
-    uint64_t  day;
+    uint32_t  day, end;
 
-    if (seconds > AI_TIME_MAX) {
-        seconds = AI_TIME_MAX;
-    }
-
-    day = seconds / 86400;
+    day = ai_day_of(seconds);
 
     if (period == AI_PERIOD_DAY) {
-        return (day + 1) * 86400;
+        return ((uint64_t) day + 1) * 86400;
     }
 
     if (period != AI_PERIOD_MONTH) {
-        return seconds;
+        return seconds < AI_TIME_MAX ? seconds : AI_TIME_MAX;
     }
 
-    /* from the 28th it is at most four days to the next month */
+    end = ai_memo_get(&ai_month_end_memo, day);
 
-    date = ai_date(seconds);
-    month = date / 100;
-
-    if (date % 100 < 28) {
-        day += 28 - date % 100;
+    if (end == 0) {
+        end = ai_month_end(day);
+        ai_memo_set(&ai_month_end_memo, day, end);
     }
 
-    do {
-        day++;
-    } while (day * 86400 <= AI_TIME_MAX && ai_month_id(day * 86400) == month);
-
-    return day * 86400;
+    return (uint64_t) end * 86400;
 }

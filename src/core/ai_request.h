@@ -75,6 +75,8 @@ typedef struct {
                                    completion */
     uint64_t         images;    /* images: n; else 0 */
     uint64_t         characters;    /* speech: code points of "input" */
+    uint64_t         media;     /* images, sounds, files in the body itself */
+    uint64_t         media_bytes;       /* of them, as they stand there */
     uint64_t         searches;  /* sum of the bounded web searches' max_uses */
     unsigned         unbounded;
     ai_str_t         service_tier;      /* into the body, escaped; or empty */

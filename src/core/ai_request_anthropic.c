@@ -15,6 +15,7 @@ static int ai_messages_tool_leave(ai_scan_t *sc, unsigned empty);
 static const ai_level_t  ai_block_level;
 
 static const ai_member_t  ai_source_members[] = {
+    { ai_string("data"), 0, ai_take_media, NULL, NULL },
     { ai_string("url"), AI_M_STR|AI_M_NULL, ai_take_url, NULL, NULL },
     { ai_string("file_id"), 0, ai_take_refused, NULL, AI_TEXT_FILE },
     { ai_string("content"), 0, NULL, &ai_block_level, NULL }

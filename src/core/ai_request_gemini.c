@@ -36,6 +36,14 @@ static const ai_level_t  ai_file_data_level =
     ai_level(ai_file_data_members, NULL, NULL, NULL, NULL);
 
 
+static const ai_member_t  ai_inline_data_members[] = {
+    { ai_string("data"), 0, ai_take_media, NULL, NULL }
+};
+
+static const ai_level_t  ai_inline_data_level =
+    ai_level(ai_inline_data_members, NULL, NULL, NULL, NULL);
+
+
 static const ai_member_t  ai_function_response_members[] = {
     { ai_string("parts"), 0, NULL, &ai_gemini_part_level, NULL }
 };
@@ -45,6 +53,10 @@ static const ai_level_t  ai_function_response_level =
 
 
 static const ai_member_t  ai_gemini_part_members[] = {
+    { ai_string("inlineData"), 0, NULL, &ai_inline_data_level, NULL },
+    { ai_string("inline_data"), AI_M_SAME, NULL, &ai_inline_data_level,
+      NULL },
+
     { ai_string("fileData"), 0, NULL, &ai_file_data_level, NULL },
     { ai_string("file_data"), AI_M_SAME, NULL, &ai_file_data_level, NULL },
 

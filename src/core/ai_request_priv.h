@@ -205,6 +205,10 @@ int ai_take_url(ai_scan_t *sc, const ai_member_t *m,
 int ai_take_data(ai_scan_t *sc, const ai_member_t *m,
     const ai_json_token_t *tok);
 
+/* base64: an image, a sound, a file */
+int ai_take_media(ai_scan_t *sc, const ai_member_t *m,
+    const ai_json_token_t *tok);
+
 /* the "type" of a tool, its "max_uses", its parameters' "model" */
 int ai_take_tool_type(ai_scan_t *sc, const ai_member_t *m,
     const ai_json_token_t *tok);

@@ -275,10 +275,29 @@ ai_scan_is_data_url(const ai_json_token_t *tok)
 int
 ai_take_url(ai_scan_t *sc, const ai_member_t *m, const ai_json_token_t *tok)
 {
+    if (tok->type != AI_JSON_STRING) {
+        return AI_OK;
+    }
+
+    if (ai_scan_is_data_url(tok)) {
+        return ai_take_media(sc, m, tok);
+    }
+
+    sc->rq->unbounded |= AI_UNBOUNDED_REMOTE;
+
+    return AI_OK;
+}
+
+
+int
+ai_take_media(ai_scan_t *sc, const ai_member_t *m,
+    const ai_json_token_t *tok)
+{
     (void) m;
 
-    if (tok->type == AI_JSON_STRING && !ai_scan_is_data_url(tok)) {
-        sc->rq->unbounded |= AI_UNBOUNDED_REMOTE;
+    if (tok->type == AI_JSON_STRING) {
+        sc->rq->media++;
+        sc->rq->media_bytes += tok->len;
     }
 
     return AI_OK;
@@ -290,10 +309,8 @@ ai_take_data(ai_scan_t *sc, const ai_member_t *m, const ai_json_token_t *tok)
 {
     size_t  i;
 
-    (void) m;
-
     if (tok->type != AI_JSON_STRING || ai_scan_is_data_url(tok)) {
-        return AI_OK;
+        return ai_take_media(sc, m, tok);
     }
 
     /* base64 has no colon, and PHP escapes its slashes, but not as \u */
@@ -303,11 +320,11 @@ ai_take_data(ai_scan_t *sc, const ai_member_t *m, const ai_json_token_t *tok)
             || (tok->data[i] == 'u' && i && tok->data[i - 1] == '\\'))
         {
             sc->rq->unbounded |= AI_UNBOUNDED_REMOTE;
-            break;
+            return AI_OK;
         }
     }
 
-    return AI_OK;
+    return ai_take_media(sc, m, tok);
 }
 
 

@@ -18,32 +18,79 @@ static const char *const  ai_reason_names[AI_REASON_N] = {
 };
 
 
-static void
-ai_row_string(ai_buf_t *b, const ai_slot_t *s, unsigned which)
-{
-    ai_str_t  v;
+/* where the strings lie, found once for the whole row */
 
-    v = ai_slot_get(s, which);
-    ai_buf_json(b, v.data, v.len);
+typedef struct {
+    const ai_slot_t  *slot;
+    const ai_run_t   *run;
+    ai_str_t          text[AI_SLOT_STRINGS];
+} ai_row_out_t;
+
+
+static void
+ai_row_strings(ai_row_out_t *r)
+{
+    size_t    at, len;
+    unsigned  i;
+
+    at = 0;
+
+    for (i = 0; i < AI_SLOT_STRINGS; i++) {
+        len = r->slot->string_len[i];
+
+        if (len > AI_SLOT_TEXT - at) {
+            len = AI_SLOT_TEXT - at;
+        }
+
+        r->text[i].data = (ai_char *) r->slot->text + at;
+        r->text[i].len = len;
+        at += len;
+    }
 }
 
 
 static void
-ai_row_string_or_null(ai_buf_t *b, const ai_slot_t *s, unsigned which)
+ai_row_string(ai_buf_t *b, const ai_str_t *v)
 {
-    if (s->string_len[which] == 0) {
+    ai_buf_json(b, v->data, v->len);
+}
+
+
+static void
+ai_row_string_or_null(ai_buf_t *b, const ai_str_t *v)
+{
+    if (v->len == 0) {
         ai_row_lit(b, "null");
         return;
     }
 
-    ai_row_string(b, s, which);
+    ai_buf_json(b, v->data, v->len);
 }
 
 
-static void
+static inline void
 ai_row_bool(ai_buf_t *b, unsigned value)
 {
-    ai_buf_cstr(b, value ? "true" : "false");
+    if (value) {
+        ai_row_lit(b, "true");
+
+    } else {
+        ai_row_lit(b, "false");
+    }
+}
+
+
+/* 0 stands for a number that is not known */
+
+static inline void
+ai_row_uint_or_null(ai_buf_t *b, uint64_t n)
+{
+    if (n == 0) {
+        ai_row_lit(b, "null");
+        return;
+    }
+
+    ai_buf_uint(b, n);
 }
 
 
@@ -85,33 +132,59 @@ ai_row_labels_check(const ai_str_t *v)
 
 
 static void
-ai_row_labels(ai_buf_t *b, const ai_slot_t *s)
+ai_row_labels(ai_buf_t *b, const ai_str_t *v)
 {
-    ai_str_t  v;
-
-    v = ai_slot_get(s, AI_SLOT_LABELS);
-
-    if (v.len < 2 || ai_row_labels_check(&v) != AI_OK) {
+    if (v->len <= 2 || ai_row_labels_check(v) != AI_OK) {
         ai_row_lit(b, "{}");
         return;
     }
 
-    ai_buf_str(b, &v);
+    ai_buf_str(b, v);
 }
 
 
 static void
-ai_row_attempts(ai_buf_t *b, const ai_slot_t *s)
+ai_row_attempt(ai_buf_t *b, const ai_attempt_t *at, const ai_str_t *provider,
+    const ai_str_t *model)
 {
-    unsigned             i, n;
-    const ai_attempt_t  *at;
+    ai_row_lit(b, "{\"provider\":");
+    ai_row_string_or_null(b, provider);
+    ai_row_lit(b, ",\"model\":");
+    ai_row_string_or_null(b, model);
+    ai_row_lit(b, ",\"status\":");
+    ai_row_uint_or_null(b, at->status);
+    ai_row_lit(b, ",\"ms\":");
+    ai_buf_uint(b, at->ms);
 
-    n = s->nattempts < AI_SLOT_ATTEMPTS ? s->nattempts : AI_SLOT_ATTEMPTS;
+    if (at->reason && at->reason < AI_REASON_N) {
+        ai_row_lit(b, ",\"reason\":\"");
+        ai_buf_cstr(b, ai_reason_names[at->reason]);
+        ai_row_lit(b, "\"}");
+
+    } else {
+        ai_row_lit(b, ",\"reason\":null}");
+    }
+}
+
+
+static void
+ai_row_attempts(ai_buf_t *b, const ai_row_out_t *r)
+{
+    unsigned         i, n;
+    const ai_str_t  *name;
+
+    n = r->slot->nattempts;
+
+    if (n > AI_SLOT_ATTEMPTS) {
+        n = AI_SLOT_ATTEMPTS;
+    }
+
+    name = &r->text[AI_SLOT_ATTEMPT_PROVIDER];
 
     ai_row_lit(b, ",\"provider\":");
 
     if (n) {
-        ai_row_string_or_null(b, s, AI_SLOT_ATTEMPT_PROVIDER + 2 * (n - 1));
+        ai_row_string_or_null(b, &name[2 * (n - 1)]);
 
     } else {
         ai_row_lit(b, "null");
@@ -120,36 +193,12 @@ ai_row_attempts(ai_buf_t *b, const ai_slot_t *s)
     ai_row_lit(b, ",\"attempts\":[");
 
     for (i = 0; i < n; i++) {
-        at = &s->attempts[i];
-
-        ai_buf_cstr(b, i ? ",{\"provider\":" : "{\"provider\":");
-        ai_row_string_or_null(b, s, AI_SLOT_ATTEMPT_PROVIDER + 2 * i);
-        ai_row_lit(b, ",\"model\":");
-        ai_row_string_or_null(b, s, AI_SLOT_ATTEMPT_PROVIDER + 2 * i + 1);
-
-        ai_row_lit(b, ",\"status\":");
-
-        if (at->status) {
-            ai_buf_uint(b, at->status);
-
-        } else {
-            ai_row_lit(b, "null");
+        if (i) {
+            ai_buf_char(b, ',');
         }
 
-        ai_row_lit(b, ",\"ms\":");
-        ai_buf_uint(b, at->ms);
-        ai_row_lit(b, ",\"reason\":");
-
-        if (at->reason && at->reason < AI_REASON_N) {
-            ai_buf_char(b, '"');
-            ai_buf_cstr(b, ai_reason_names[at->reason]);
-            ai_buf_char(b, '"');
-
-        } else {
-            ai_row_lit(b, "null");
-        }
-
-        ai_buf_char(b, '}');
+        ai_row_attempt(b, &r->slot->attempts[i], &name[2 * i],
+                       &name[2 * i + 1]);
     }
 
     ai_buf_char(b, ']');
@@ -161,32 +210,48 @@ ai_row_attempts(ai_buf_t *b, const ai_slot_t *s)
 static void
 ai_row_member(ai_buf_t *b, unsigned *more, const char *name)
 {
-    ai_buf_cstr(b, *more ? ",\"" : "\"");
+    if (*more) {
+        ai_buf_char(b, ',');
+    }
+
+    *more = 1;
+
+    ai_buf_char(b, '"');
     ai_buf_cstr(b, name);
     ai_row_lit(b, "\":");
-    *more = 1;
 }
 
 
 static void
-ai_row_classes(ai_buf_t *b, const uint64_t *wide, const uint32_t *narrow)
+ai_row_classes(ai_buf_t *b, const uint64_t *classes)
 {
-    uint64_t  n;
     unsigned  i, more;
 
     more = 0;
     ai_buf_char(b, '{');
 
     for (i = 0; i < AI_CLASS_N; i++) {
-        n = wide ? wide[i] : narrow[i];
-
-        if (n) {
+        if (classes[i]) {
             ai_row_member(b, &more, ai_class_names[i]);
-            ai_buf_uint(b, n);
+            ai_buf_uint(b, classes[i]);
         }
     }
 
     ai_buf_char(b, '}');
+}
+
+
+static void
+ai_row_sub_classes(ai_buf_t *b, const uint32_t *narrow)
+{
+    uint64_t  classes[AI_CLASS_N];
+    unsigned  i;
+
+    for (i = 0; i < AI_CLASS_N; i++) {
+        classes[i] = narrow[i];
+    }
+
+    ai_row_classes(b, classes);
 }
 
 
@@ -269,7 +334,7 @@ ai_row_subs(ai_buf_t *b, const ai_slot_t *s)
         }
 
         ai_row_lit(b, ",\"classes\":");
-        ai_row_classes(b, NULL, sub->classes);
+        ai_row_sub_classes(b, sub->classes);
         ai_buf_char(b, '}');
     }
 
@@ -278,10 +343,13 @@ ai_row_subs(ai_buf_t *b, const ai_slot_t *s)
 
 
 static void
-ai_row_identity(ai_buf_t *b, const ai_slot_t *s)
+ai_row_identity(ai_buf_t *b, const ai_row_out_t *r)
 {
-    ai_char          id[36];
-    const ai_str_t  *api;
+    ai_char           id[36];
+    const ai_str_t   *api;
+    const ai_slot_t  *s;
+
+    s = r->slot;
 
     ai_uuid_text(id, s->id);
 
@@ -290,53 +358,50 @@ ai_row_identity(ai_buf_t *b, const ai_slot_t *s)
     ai_row_lit(b, "\",\"time\":\"");
     ai_buf_time(b, s->time_ms);
     ai_row_lit(b, "\",\"tenant\":");
-    ai_row_string(b, s, AI_SLOT_TENANT);
+    ai_row_string(b, &r->text[AI_SLOT_TENANT]);
     ai_row_lit(b, ",\"key\":");
-    ai_row_string(b, s, AI_SLOT_KEY);
+    ai_row_string(b, &r->text[AI_SLOT_KEY]);
     ai_row_lit(b, ",\"plan\":");
-    ai_row_string_or_null(b, s, AI_SLOT_PLAN);
+    ai_row_string_or_null(b, &r->text[AI_SLOT_PLAN]);
     ai_row_lit(b, ",\"labels\":");
-    ai_row_labels(b, s);
-    ai_row_lit(b, ",\"api\":");
+    ai_row_labels(b, &r->text[AI_SLOT_LABELS]);
 
     api = ai_api_name((ai_dialect_t) s->dialect, (ai_endpoint_t) s->ep);
 
     if (api && api->len) {
-        ai_buf_json(b, api->data, api->len);
+        ai_row_lit(b, ",\"api\":\"");
+        ai_buf_str(b, api);
+        ai_row_lit(b, "\",\"model\":");
 
     } else {
-        ai_row_lit(b, "null");
+        ai_row_lit(b, ",\"api\":null,\"model\":");
     }
 
-    ai_row_lit(b, ",\"model\":");
-    ai_row_string_or_null(b, s, AI_SLOT_MODEL);
+    ai_row_string_or_null(b, &r->text[AI_SLOT_MODEL]);
     ai_row_lit(b, ",\"served_model\":");
-    ai_row_string_or_null(b, s, AI_SLOT_SERVED);
+    ai_row_string_or_null(b, &r->text[AI_SLOT_SERVED]);
 }
 
 
 static void
-ai_row_outcome(ai_buf_t *b, const ai_slot_t *s, const ai_run_t *run)
+ai_row_outcome(ai_buf_t *b, const ai_row_out_t *r)
 {
+    const ai_slot_t  *s;
+
+    s = r->slot;
+
     ai_row_lit(b, ",\"stream\":");
     ai_row_bool(b, s->stream);
     ai_row_lit(b, ",\"status\":\"");
     ai_buf_cstr(b, ai_status_names[s->status < AI_STATUS_N ? s->status : 0]);
     ai_row_lit(b, "\",\"http_status\":");
-
-    if (s->http_status) {
-        ai_buf_uint(b, s->http_status);
-
-    } else {
-        ai_row_lit(b, "null");
-    }
-
+    ai_row_uint_or_null(b, s->http_status);
     ai_row_lit(b, ",\"state\":\"");
     ai_buf_cstr(b, ai_slot_state_name((ai_slot_state_t) s->state));
     ai_row_lit(b, "\",\"usage_source\":\"");
-    ai_buf_cstr(b, ai_source_names[run->source & 3]);
+    ai_buf_cstr(b, ai_source_names[r->run->source & 3]);
     ai_row_lit(b, "\",\"stream_complete\":");
-    ai_row_bool(b, run->complete);
+    ai_row_bool(b, r->run->complete);
     ai_row_lit(b, ",\"client_aborted\":");
     ai_row_bool(b, s->client_aborted);
 }
@@ -366,57 +431,35 @@ ai_row_tokens(ai_buf_t *b, const ai_run_t *run)
 
 
 static void
-ai_row_money(ai_buf_t *b, const ai_slot_t *s, const ai_run_t *run)
+ai_row_money(ai_buf_t *b, const ai_row_out_t *r)
 {
     unsigned           i;
+    ai_char            version[8];
     static const char  hex[] = "0123456789abcdef";
 
-    ai_row_lit(b, ",\"cost_usd\":");
-
-    if ((run->source & 3) == AI_SOURCE_NONE) {
-        ai_row_lit(b, "null");
+    if ((r->run->source & 3) == AI_SOURCE_NONE) {
+        ai_row_lit(b, ",\"cost_usd\":null,\"price_version\":\"");
 
     } else {
-        ai_buf_char(b, '"');
-        ai_buf_nanos(b, run->cost_nanos);
-        ai_buf_char(b, '"');
+        ai_row_lit(b, ",\"cost_usd\":\"");
+        ai_buf_nanos(b, r->run->cost_nanos);
+        ai_row_lit(b, "\",\"price_version\":\"");
     }
-
-    ai_row_lit(b, ",\"price_version\":\"");
 
     for (i = 0; i < 8; i++) {
-        ai_buf_char(b, hex[s->price_version >> (28 - 4 * i) & 15]);
+        version[i] = (ai_char) hex[r->slot->price_version >> (28 - 4 * i)
+                                   & 15];
     }
 
+    ai_buf_put(b, version, 8);
     ai_row_lit(b, "\",\"hold_usd\":\"");
-    ai_buf_nanos(b, s->hold_nanos);
-    ai_buf_char(b, '"');
+    ai_buf_nanos(b, r->slot->hold_nanos);
 }
 
 
-void
-ai_slot_row(ai_buf_t *b, const ai_slot_t *s)
+static void
+ai_row_sizes(ai_buf_t *b, const ai_slot_t *s)
 {
-    const ai_run_t  *run;
-
-    run = &s->runs[s->run & 1];
-
-    ai_row_identity(b, s);
-    ai_row_attempts(b, s);
-    ai_row_outcome(b, s, run);
-    ai_row_tokens(b, run);
-
-    ai_row_lit(b, ",\"classes\":");
-    ai_row_classes(b, run->classes, NULL);
-    ai_row_lit(b, ",\"units\":");
-    ai_row_units(b, run);
-    ai_row_lit(b, ",\"sub\":");
-    ai_row_subs(b, s);
-
-    ai_row_money(b, s, run);
-
-    ai_row_lit(b, ",\"finish_reason\":");
-    ai_row_string_or_null(b, s, AI_SLOT_FINISH);
     ai_row_lit(b, ",\"first_byte_ms\":");
 
     if (s->first_byte_ms == UINT32_MAX) {
@@ -433,4 +476,34 @@ ai_slot_row(ai_buf_t *b, const ai_slot_t *s)
     ai_row_lit(b, ",\"response_bytes\":");
     ai_buf_uint(b, s->response_bytes);
     ai_buf_char(b, '}');
+}
+
+
+void
+ai_slot_row(ai_buf_t *b, const ai_slot_t *s)
+{
+    ai_row_out_t  r;
+
+    r.slot = s;
+    r.run = &s->runs[s->run & 1];
+    ai_row_strings(&r);
+
+    ai_row_identity(b, &r);
+    ai_row_attempts(b, &r);
+    ai_row_outcome(b, &r);
+    ai_row_tokens(b, r.run);
+
+    ai_row_lit(b, ",\"classes\":");
+    ai_row_classes(b, r.run->classes);
+    ai_row_lit(b, ",\"units\":");
+    ai_row_units(b, r.run);
+    ai_row_lit(b, ",\"sub\":");
+    ai_row_subs(b, s);
+
+    ai_row_money(b, &r);
+
+    ai_row_lit(b, "\",\"finish_reason\":");
+    ai_row_string_or_null(b, &r.text[AI_SLOT_FINISH]);
+
+    ai_row_sizes(b, s);
 }

@@ -102,11 +102,11 @@ ai_slot_intent_crc(const ai_slot_t *s)
     what[0] = s->dialect;
     what[1] = s->ep;
 
-    crc = ai_crc32(0, what, sizeof(what));
-    crc = ai_crc32(crc, p + AI_SLOT_IDENTITY,
+    crc = ai_crc32c(0, what, sizeof(what));
+    crc = ai_crc32c(crc, p + AI_SLOT_IDENTITY,
                    AI_SLOT_IDENTITY_END - AI_SLOT_IDENTITY);
 
-    return ai_crc32(crc, s->text, ai_slot_text_len(s, AI_SLOT_MODEL + 1));
+    return ai_crc32c(crc, s->text, ai_slot_text_len(s, AI_SLOT_MODEL + 1));
 }
 
 
@@ -122,13 +122,13 @@ ai_slot_final_crc(const ai_slot_t *s, uint32_t state)
     p = (const ai_char *) s;
     nsubs = s->nsubs < AI_SLOT_SUBS ? s->nsubs : AI_SLOT_SUBS;
 
-    crc = ai_crc32(0, &state, sizeof(state));
-    crc = ai_crc32(crc, &s->intent_crc, sizeof(s->intent_crc));
-    crc = ai_crc32(crc, p + AI_SLOT_FIXED, AI_SLOT_FIXED_END - AI_SLOT_FIXED);
-    crc = ai_crc32(crc, s->subs, nsubs * sizeof(ai_slot_sub_t));
-    crc = ai_crc32(crc, &s->runs[s->run & 1], sizeof(ai_run_t));
+    crc = ai_crc32c(0, &state, sizeof(state));
+    crc = ai_crc32c(crc, &s->intent_crc, sizeof(s->intent_crc));
+    crc = ai_crc32c(crc, p + AI_SLOT_FIXED, AI_SLOT_FIXED_END - AI_SLOT_FIXED);
+    crc = ai_crc32c(crc, s->subs, nsubs * sizeof(ai_slot_sub_t));
+    crc = ai_crc32c(crc, &s->runs[s->run & 1], sizeof(ai_run_t));
 
-    return ai_crc32(crc, s->text, ai_slot_text_len(s, AI_SLOT_STRINGS));
+    return ai_crc32c(crc, s->text, ai_slot_text_len(s, AI_SLOT_STRINGS));
 }
 
 
@@ -136,8 +136,12 @@ void
 ai_slot_begin(ai_slot_t *s, const ai_char id[16], uint64_t time_ms,
     ai_dialect_t dialect, ai_endpoint_t ep)
 {
+    /* sub records and text are as long as the counts say, and a running
+       record is whole before "run" names it */
+
     memset((ai_char *) s + sizeof(s->state), 0,
-           sizeof(ai_slot_t) - sizeof(s->state));
+           offsetof(ai_slot_t, subs) - sizeof(s->state));
+    memset(&s->runs[0], 0, sizeof(ai_run_t));
 
     memcpy(s->id, id, 16);
 
@@ -170,18 +174,26 @@ ai_slot_cut(const ai_char *data, size_t len, size_t max)
 void
 ai_slot_string(ai_slot_t *s, unsigned which, const ai_str_t *v)
 {
-    size_t  at, used, old, len, behind;
+    size_t    at, old, len, behind;
+    unsigned  i;
 
     if (which >= AI_SLOT_STRINGS) {
         return;
     }
 
     at = ai_slot_text_len(s, which);
-    used = ai_slot_text_len(s, AI_SLOT_STRINGS);
     old = s->string_len[which];
-    behind = used - at - old;
+    behind = 0;
 
-    len = ai_slot_cut(v->data, v->len, AI_SLOT_TEXT - (used - old));
+    for (i = which + 1; i < AI_SLOT_STRINGS; i++) {
+        behind += s->string_len[i];
+    }
+
+    if (at + old + behind > AI_SLOT_TEXT) {
+        return;                 /* damaged: the check will tell */
+    }
+
+    len = ai_slot_cut(v->data, v->len, AI_SLOT_TEXT - at - behind);
 
     if (behind && len != old) {
 

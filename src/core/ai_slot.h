@@ -145,7 +145,7 @@ typedef struct {
     ai_char          text[AI_SLOT_TEXT];
 } ai_slot_t;
 
-_Static_assert(sizeof(ai_slot_t) <= AI_SLOT_SIZE, "a slot has outgrown its size");
+_Static_assert(sizeof(ai_slot_t) <= AI_SLOT_SIZE, "a slot is too large");
 
 
 /* the values of $ai_status and of the row's "status" */

@@ -62,56 +62,6 @@ static void *ngx_ai_ledger_thread(void *data);
 static void ngx_ai_ledger_tick_handler(ngx_event_t *ev);
 
 
-ngx_int_t
-ngx_ai_ledger_prepare(ngx_cycle_t *cycle, ngx_ai_ledger_conf_t *conf)
-{
-    struct stat  sb;
-
-    if (mkdir((char *) conf->path.data, 0700) == -1
-        && ngx_errno != NGX_EEXIST)
-    {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
-                      "mkdir() \"%V\" failed", &conf->path);
-        return NGX_ERROR;
-    }
-
-    if (stat((char *) conf->path.data, &sb) == -1) {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
-                      "stat() \"%V\" failed", &conf->path);
-        return NGX_ERROR;
-    }
-
-    if (!S_ISDIR(sb.st_mode)) {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
-                      "\"%V\" is not a directory", &conf->path);
-        return NGX_ERROR;
-    }
-
-    if (geteuid() == 0) {
-
-        if (conf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT
-            && sb.st_uid != conf->user
-            && chown((char *) conf->path.data, conf->user, -1) == -1)
-        {
-            ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
-                          "chown(\"%V\", %d) failed", &conf->path,
-                          conf->user);
-            return NGX_ERROR;
-        }
-
-        return NGX_OK;
-    }
-
-    if (access((char *) conf->path.data, R_OK|W_OK|X_OK) == -1) {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
-                      "access() \"%V\" failed", &conf->path);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
 static ngx_int_t
 ngx_ai_ledger_place(ngx_ai_ledger_t *ld)
 {
@@ -329,7 +279,7 @@ ngx_ai_ledger_close(ngx_ai_ledger_t *ld)
     }
 
     (void) pthread_mutex_lock(&ld->mutex);
-    ld->stop = 1;
+    ngx_ai_word_set(&ld->stop, 1);
     (void) pthread_cond_signal(&ld->wake);
     (void) pthread_mutex_unlock(&ld->mutex);
 
@@ -372,7 +322,7 @@ ngx_ai_ledger_find(ngx_ai_ledger_t *ld, uint32_t *slot)
         i = (ld->current + n) % ld->nsegments;
         seg = &ld->segments[i];
 
-        if (ld->gone[i]) {
+        if (ngx_ai_word_get(&ld->gone[i])) {
             continue;
         }
 
@@ -415,7 +365,7 @@ ngx_ai_ledger_take(ngx_ai_ledger_t *ld, uint32_t *segment, uint32_t *slot)
 
     *segment = ld->segments[ld->current].number;
     ld->open++;
-    ld->dirty = 1;
+    ngx_ai_word_set(&ld->dirty, 1);
 
     return s;
 }
@@ -460,7 +410,7 @@ ngx_ai_ledger_drop(ngx_ai_ledger_t *ld, ai_slot_t *s)
     if (seg) {
         ngx_ai_segment_drop(seg, slot);
         ld->open--;
-        ld->dirty = 1;
+        ngx_ai_word_set(&ld->dirty, 1);
     }
 }
 
@@ -476,7 +426,7 @@ ngx_ai_ledger_ended(ngx_ai_ledger_t *ld, ai_slot_t *s)
     if (seg) {
         ngx_ai_segment_ended(seg, slot);
         ld->open--;
-        ld->dirty = 1;
+        ngx_ai_word_set(&ld->dirty, 1);
     }
 }
 
@@ -495,11 +445,12 @@ ngx_ai_ledger_stat(ngx_ai_ledger_t *ld, ngx_ai_ledger_stat_t *st)
 
     ngx_memzero(st, sizeof(ngx_ai_ledger_stat_t));
 
-    st->segments = ngx_max(ld->nsegments, ld->sink.mapped);
+    st->segments = ngx_max(ld->nsegments,
+                           ngx_ai_word_get(&ld->sink.mapped));
     st->slots_open = ld->open;
-    st->damaged = ld->sink.damaged;
-    st->shipped = ld->sink.shipped;
-    st->sink = ld->sink.sink != 0;
+    st->damaged = ngx_ai_word_get(&ld->sink.damaged);
+    st->shipped = ngx_ai_word_get(&ld->sink.shipped);
+    st->sink = ngx_ai_word_get(&ld->sink.sink) != 0;
     st->full = ld->full;
 
     for (i = 0; i < ld->nsegments; i++) {
@@ -524,7 +475,8 @@ ngx_ai_ledger_sync(ngx_ai_ledger_t *ld, uint64_t now)
 
     ld->synced = now;
 
-    if (__atomic_exchange_n(&ld->dirty, ld->open != 0, __ATOMIC_ACQ_REL) == 0)
+    if (__atomic_exchange_n(&ld->dirty, ngx_ai_word_get(&ld->open) != 0,
+                            __ATOMIC_ACQ_REL) == 0)
     {
         return;
     }
@@ -589,7 +541,7 @@ ngx_ai_ledger_watch(ngx_ai_ledger_t *ld, uint64_t now)
             continue;
         }
 
-        ld->gone[i] = 1;
+        ngx_ai_word_set(&ld->gone[i], 1);
         ngx_ai_report(&ld->report, NGX_LOG_ALERT, 0,
                       "segment %u was removed, nothing new is put into it",
                       ld->segments[i].number);
@@ -610,7 +562,7 @@ ngx_ai_ledger_wait(ngx_ai_ledger_t *ld, ngx_uint_t ms)
 
     (void) pthread_mutex_lock(&ld->mutex);
 
-    if (!ld->stop) {
+    if (!ngx_ai_word_get(&ld->stop)) {
         (void) pthread_cond_timedwait(&ld->wake, &ld->mutex, &ts);
     }
 
@@ -626,7 +578,7 @@ ngx_ai_ledger_thread(void *data)
     ngx_ai_ledger_t  *ld = data;
 
     do {
-        stop = ld->stop;
+        stop = ngx_ai_word_get(&ld->stop);
 
         /* the last round ships what ended before the worker's exit */
 

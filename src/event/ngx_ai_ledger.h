@@ -24,12 +24,22 @@
 #include "ngx_ai_zone.h"
 
 
+/*
+ * Who a row is counted for, told by the layer that knows tenants: the tenant in
+ * party[0] and, where it has limits of its own, the key in party[1].  Returns
+ * how many.  Called in any thread of a process, under no lock.
+ */
+typedef ngx_uint_t (*ngx_ai_parties_pt)(void *data, const ai_str_t *tenant,
+    const ai_str_t *key, ai_party_t party[2]);
+
 typedef struct {
     ngx_str_t         path;     /* null terminated */
     size_t            segment;  /* bytes of a segment; default 64m, >= 64k */
     ngx_msec_t        sync;     /* fdatasync interval; 0: never */
     size_t            rotate;   /* usage.jsonl is renamed past it; 64m */
     ngx_uid_t         user;     /* of the workers; (ngx_uid_t) -1: ours */
+    ngx_ai_parties_pt parties;
+    void             *data;     /* of parties */
 } ngx_ai_ledger_conf_t;
 
 typedef struct ngx_ai_ledger_s  ngx_ai_ledger_t;

@@ -79,16 +79,24 @@ ngx_ai_process_start(uint32_t pid)
 }
 
 
-/* for a worker without a segment; with no /proc, by its pid alone */
+/*
+ * For a worker without a segment.  Where /proc does not show it (hidepid, and
+ * workers are not dumpable) the pid alone decides: rather a place too many in
+ * the book's table than a living worker without one.
+ */
 
 static ngx_uint_t
 ngx_ai_process_lives(uint32_t pid, uint64_t start)
 {
-    if (ngx_ai_process_start((uint32_t) getpid()) == 0) {
-        return kill((pid_t) pid, 0) == 0 || ngx_errno != NGX_ESRCH;
+    uint64_t  now;
+
+    now = ngx_ai_process_start(pid);
+
+    if (now) {
+        return now == start;
     }
 
-    return ngx_ai_process_start(pid) == start;
+    return kill((pid_t) pid, 0) == 0 || ngx_errno != NGX_ESRCH;
 }
 
 
@@ -306,17 +314,16 @@ ngx_ai_sink_count_row(ngx_ai_sink_t *s, const ai_row_t *row)
 {
     int         rc;
     ai_now_t    now;
+    ngx_uint_t  n;
     ai_party_t  party[2];
 
     ngx_memzero(party, sizeof(party));
-
-    ai_owner_id(&party[0].id, &row->tenant, NULL);
-    ai_owner_id(&party[1].id, &row->tenant, &row->key);
+    n = s->conf.parties(s->conf.data, &row->tenant, &row->key, party);
 
     ngx_ai_now(&now);
 
     ngx_ai_zone_lock(s->zone);
-    rc = ai_book_count(s->zone->book, party, 2, row->used,
+    rc = ai_book_count(s->zone->book, party, n, row->used,
                        row->time_ms / 1000, &now);
     ngx_ai_zone_unlock(s->zone);
 

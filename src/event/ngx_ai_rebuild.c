@@ -1,7 +1,8 @@
 
 /*
- * The start with an empty book: what the files say was used is counted before
- * the first request is admitted.
+ * What the master does: the directory is made, and the start with an empty
+ * book counts what the files say was used, before the first request is
+ * admitted.
  *
  * The master is the sink meanwhile, so that no row moves from a segment to
  * usage.jsonl between the two being counted.  Workers of a former book that
@@ -22,6 +23,56 @@ typedef struct {
     char                  from[NGX_AI_USAGE_NAME];
     ngx_uint_t            failed;
 } ngx_ai_rebuild_t;
+
+
+ngx_int_t
+ngx_ai_ledger_prepare(ngx_cycle_t *cycle, ngx_ai_ledger_conf_t *conf)
+{
+    struct stat  sb;
+
+    if (mkdir((char *) conf->path.data, 0700) == -1
+        && ngx_errno != NGX_EEXIST)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "mkdir() \"%V\" failed", &conf->path);
+        return NGX_ERROR;
+    }
+
+    if (stat((char *) conf->path.data, &sb) == -1) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "stat() \"%V\" failed", &conf->path);
+        return NGX_ERROR;
+    }
+
+    if (!S_ISDIR(sb.st_mode)) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "\"%V\" is not a directory", &conf->path);
+        return NGX_ERROR;
+    }
+
+    if (geteuid() == 0) {
+
+        if (conf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT
+            && sb.st_uid != conf->user
+            && chown((char *) conf->path.data, conf->user, -1) == -1)
+        {
+            ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                          "chown(\"%V\", %d) failed", &conf->path,
+                          conf->user);
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
+    if (access((char *) conf->path.data, R_OK|W_OK|X_OK) == -1) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "access() \"%V\" failed", &conf->path);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
 
 
 static ngx_int_t
@@ -144,6 +195,31 @@ ngx_ai_rebuild_file(int dirfd, const char *stem, void *data)
 }
 
 
+/* sums that outlive their rows: the operator has moved those away */
+
+static ngx_int_t
+ngx_ai_rebuild_sum(int dirfd, const char *stem, void *data)
+{
+    char               name[NGX_AI_USAGE_NAME + 8];
+    struct stat        sb;
+    ngx_ai_rebuild_t  *rb = data;
+
+    (void) snprintf(name, sizeof(name), "%s.jsonl", stem);
+
+    if (strncmp(stem, rb->from, strlen(rb->from)) < 0
+        || fstatat(dirfd, name, &sb, AT_SYMLINK_NOFOLLOW) == 0)
+    {
+        return NGX_OK;
+    }
+
+    if (ngx_ai_sums_read(rb->sums, dirfd, stem) == NGX_ERROR) {
+        rb->failed = 1;
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_ai_rebuild_files(ngx_ai_rebuild_t *rb)
 {
@@ -168,7 +244,8 @@ ngx_ai_rebuild_files(ngx_ai_rebuild_t *rb)
 
     (void) strftime(rb->from, sizeof(rb->from), "usage-%Y%m%dT%H%M%SZ", &tm);
 
-    ngx_ai_usage_each(rb->sink->dirfd, ngx_ai_rebuild_file, rb);
+    ngx_ai_usage_each(rb->sink->dirfd, ".jsonl", ngx_ai_rebuild_file, rb);
+    ngx_ai_usage_each(rb->sink->dirfd, ".sum", ngx_ai_rebuild_sum, rb);
 
     return rb->failed ? NGX_ERROR : NGX_OK;
 }
@@ -194,8 +271,19 @@ ngx_ai_rebuild_count(ngx_ai_rebuild_t *rb)
         rc = NGX_ERROR;
     }
 
+    /* buckets decay from one row to the next */
+
+    ngx_ai_sums_sort(rb->sums);
+
     for (i = 0; i < rb->sums->n; i++) {
         row = ngx_ai_sums_row(rb->sums, i);
+
+        /* a minute's rows at its end: no bucket refills before it was used */
+
+        if (row.time_ms + NGX_AI_SUMS_MINUTE > rb->sums->recent_ms) {
+            row.time_ms += NGX_AI_SUMS_MINUTE - 1;
+        }
+
         ngx_ai_sink_count_row(rb->sink, &row);
     }
 

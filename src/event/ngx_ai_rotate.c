@@ -9,29 +9,34 @@
 #include <dirent.h>
 
 
-ngx_int_t
-ngx_ai_usage_parse(const char *name, char stem[NGX_AI_USAGE_NAME])
+/* a name without its end */
+
+static ngx_int_t
+ngx_ai_usage_stem(const char *name, const char *end,
+    char stem[NGX_AI_USAGE_NAME])
 {
-    size_t  len;
+    size_t  len, n;
 
     len = strlen(name);
+    n = strlen(end);
 
-    if (len < sizeof("usage-.jsonl") || len >= NGX_AI_USAGE_NAME
+    if (len <= n + 6 || len >= NGX_AI_USAGE_NAME
         || strncmp(name, "usage-", 6) != 0
-        || strcmp(name + len - 6, ".jsonl") != 0)
+        || strcmp(name + len - n, end) != 0)
     {
         return NGX_DECLINED;
     }
 
-    ngx_memcpy(stem, name, len - 6);
-    stem[len - 6] = '\0';
+    ngx_memcpy(stem, name, len - n);
+    stem[len - n] = '\0';
 
     return NGX_OK;
 }
 
 
 void
-ngx_ai_usage_each(int dirfd, ngx_ai_usage_each_pt each, void *data)
+ngx_ai_usage_each(int dirfd, const char *end, ngx_ai_usage_each_pt each,
+    void *data)
 {
     int             fd;
     DIR            *dir;
@@ -53,7 +58,7 @@ ngx_ai_usage_each(int dirfd, ngx_ai_usage_each_pt each, void *data)
 
     while ((de = readdir(dir)) != NULL) {
 
-        if (ngx_ai_usage_parse(de->d_name, stem) == NGX_OK
+        if (ngx_ai_usage_stem(de->d_name, end, stem) == NGX_OK
             && each(dirfd, stem, data) != NGX_OK)
         {
             break;
@@ -87,7 +92,7 @@ ngx_ai_usage_newest(int dirfd, off_t *size)
     struct stat  sb;
 
     newest[0] = '\0';
-    ngx_ai_usage_each(dirfd, ngx_ai_usage_newest_cb, newest);
+    ngx_ai_usage_each(dirfd, ".jsonl", ngx_ai_usage_newest_cb, newest);
 
     if (newest[0] == '\0') {
         return -1;
@@ -226,5 +231,5 @@ ngx_ai_usage_sums(int dirfd, time_t now, ngx_ai_report_t *rp)
     ctx.now = now;
     ctx.report = rp;
 
-    ngx_ai_usage_each(dirfd, ngx_ai_usage_sums_cb, &ctx);
+    ngx_ai_usage_each(dirfd, ".jsonl", ngx_ai_usage_sums_cb, &ctx);
 }

@@ -55,7 +55,7 @@ ngx_ai_sink_damaged(ngx_ai_sink_t *s, ngx_ai_segment_t *seg, uint32_t slot)
         return;
     }
 
-    s->damaged++;
+    (void) ngx_atomic_fetch_add(&s->damaged, 1);
     ngx_ai_report(s->report, NGX_LOG_ALERT, 0,
                   "slot %u of segment %u is damaged, set aside in "
                   NGX_AI_SHIP_DAMAGED " (%lu so far)", slot, seg->number,

@@ -5,7 +5,6 @@
 
 
 #include "ngx_ai_sink.h"
-#include <dirent.h>
 #include <sys/file.h>
 
 
@@ -16,7 +15,7 @@
 #define NGX_AI_SINK_BUSY      20        /* ms to the next round */
 #define NGX_AI_SINK_IDLE      50
 #define NGX_AI_SINK_OFF       100
-#define NGX_AI_SINK_RETRY     1000      /* ms to the next write after one failed */
+#define NGX_AI_SINK_RETRY     1000      /* ms after a write that failed */
 
 
 /* what sink.lock holds */
@@ -67,17 +66,6 @@ ngx_ai_sink_init(ngx_ai_sink_t *s, ngx_ai_ledger_conf_t *conf,
     }
 
     return NGX_OK;
-}
-
-
-static void
-ngx_ai_sink_forget(ngx_ai_sink_t *s, ngx_uint_t i)
-{
-    ngx_ai_segment_close(&s->segs[i]->seg);
-    free(s->segs[i]);
-
-    s->segs[i] = s->segs[--s->nsegs];
-    s->mapped = s->nsegs;
 }
 
 
@@ -189,13 +177,15 @@ ngx_ai_sink_check_dir(ngx_ai_sink_t *s)
 }
 
 
-ngx_int_t
+/* an empty file is nobody's: the first one to lock it may have it */
+
+ngx_uint_t
 ngx_ai_sink_announced(ngx_ai_sink_t *s)
 {
     u_char  id[16];
 
-    return pread(s->lockfd, id, 16, 0) == 16
-           && ngx_memcmp(id, s->zone_id, 16) == 0;
+    return pread(s->lockfd, id, 16, 0) != 16
+           || ngx_memcmp(id, s->zone_id, 16) == 0;
 }
 
 
@@ -272,7 +262,6 @@ ngx_ai_sink_lock(ngx_ai_sink_t *s)
     }
 
     if (flock(s->lockfd, LOCK_EX|LOCK_NB) == -1) {
-        s->unlocked = 0;
         return NGX_BUSY;
     }
 
@@ -280,7 +269,7 @@ ngx_ai_sink_lock(ngx_ai_sink_t *s)
     s->ready = 0;
     s->retry = 0;
     s->scanned = 0;
-    s->sink = 1;
+    ngx_ai_word_set(&s->sink, 1);
 
     return NGX_OK;
 }
@@ -309,7 +298,7 @@ ngx_ai_sink_unlock(ngx_ai_sink_t *s)
     s->holder = 0;
     s->ready = 0;
     s->summed = 0;
-    s->sink = 0;
+    ngx_ai_word_set(&s->sink, 0);
 
     (void) flock(s->lockfd, LOCK_UN);
 }
@@ -325,7 +314,10 @@ ngx_ai_sink_takeover(ngx_ai_sink_t *s)
 
     all = !ngx_ai_sink_same_boot(s);
 
-    if (ngx_ai_usage_open(&s->usage, s->dirfd, all, &s->ids, s->report)
+    /* a write of our own that failed has been reported */
+
+    if (ngx_ai_usage_open(&s->usage, s->dirfd, all, &s->ids,
+                          s->write_err ? NULL : s->report)
         != NGX_OK)
     {
         if (s->write_err != ngx_errno) {
@@ -343,189 +335,6 @@ ngx_ai_sink_takeover(ngx_ai_sink_t *s)
     s->ready = 1;
 
     return NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_ai_sink_mapped(ngx_ai_sink_t *s, ino_t ino)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < s->nsegs; i++) {
-        if (s->segs[i]->ino == ino) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-static void
-ngx_ai_sink_set_aside(ngx_ai_sink_t *s, const char *name)
-{
-    char  to[64];
-
-    (void) snprintf(to, sizeof(to), "%.8s-%llx.damaged", name,
-                    (unsigned long long) ngx_ai_sink_mono());
-
-    if (renameat(s->dirfd, name, s->dirfd, to) == 0) {
-        s->damaged++;
-        ngx_ai_report(s->report, NGX_LOG_ALERT, 0,
-                      "\"%s\" is no segment of this version, set aside as "
-                      "\"%s\"", name, to);
-    }
-}
-
-
-/* a clean segment nobody owns: kept for reuse, or one too many */
-
-static ngx_int_t
-ngx_ai_sink_is_clean(ngx_ai_sink_t *s, ngx_ai_segment_t *seg,
-    const char *name, ngx_uint_t *nclean)
-{
-    if (!seg->head->clean || ngx_ai_segment_lock(seg) != NGX_OK) {
-        return 0;
-    }
-
-    if (!seg->head->clean) {
-
-        /* taken and left again in between: an orphan like any other; our
-           lock goes with the file, the next look adopts it */
-
-        return 1;
-    }
-
-    if (seg->size != s->conf.segment || ++*nclean > NGX_AI_SINK_CLEAN) {
-        (void) unlinkat(s->dirfd, name, 0);
-    }
-
-    return 1;
-}
-
-
-static void
-ngx_ai_sink_map(ngx_ai_sink_t *s, const char *name, ino_t ino,
-    ngx_uint_t *nclean)
-{
-    ngx_int_t               rc;
-    ngx_ai_segment_t        seg;
-    ngx_ai_sink_segment_t  *new;
-
-    rc = ngx_ai_segment_open(&seg, s->dirfd, name);
-
-    if (rc == NGX_DECLINED) {
-        ngx_ai_sink_set_aside(s, name);
-        return;
-    }
-
-    if (rc == NGX_ERROR) {
-        if (ngx_errno != NGX_ENOENT && s->map_err != ngx_errno) {
-            s->map_err = ngx_errno;
-            ngx_ai_report(s->report, NGX_LOG_ALERT, s->map_err,
-                          "could not open segment \"%s\"", name);
-        }
-
-        return;
-    }
-
-    if (ngx_ai_sink_is_clean(s, &seg, name, nclean)) {
-        ngx_ai_segment_close(&seg);
-        return;
-    }
-
-    new = malloc(sizeof(ngx_ai_sink_segment_t));
-
-    if (new == NULL) {
-        ngx_ai_segment_close(&seg);
-        return;
-    }
-
-    new->seg = seg;
-    new->ino = ino;
-
-    s->segs[s->nsegs++] = new;
-    s->mapped = s->nsegs;
-}
-
-
-/* half made, and its maker died */
-
-static void
-ngx_ai_sink_unlink_new(ngx_ai_sink_t *s, const char *name)
-{
-    size_t       len;
-    struct stat  sb;
-
-    len = strlen(name);
-
-    if (len > 4 && strcmp(name + len - 4, ".new") == 0
-        && fstatat(s->dirfd, name, &sb, AT_SYMLINK_NOFOLLOW) == 0
-        && time(NULL) - sb.st_mtime > 60)
-    {
-        (void) unlinkat(s->dirfd, name, 0);
-    }
-}
-
-
-void
-ngx_ai_sink_scan(ngx_ai_sink_t *s)
-{
-    int             fd;
-    DIR            *dir;
-    uint32_t        number;
-    ngx_uint_t      nclean;
-    struct dirent  *de;
-
-    s->scanned = ngx_ai_sink_mono();
-
-    fd = openat(s->dirfd, ".", O_RDONLY|O_DIRECTORY|O_CLOEXEC);
-
-    if (fd == -1) {
-        return;
-    }
-
-    dir = fdopendir(fd);
-
-    if (dir == NULL) {
-        (void) close(fd);
-        return;
-    }
-
-    nclean = 0;
-
-    while ((de = readdir(dir)) != NULL) {
-
-        if (ngx_ai_segment_parse(de->d_name, &number) != NGX_OK) {
-            ngx_ai_sink_unlink_new(s, de->d_name);
-            continue;
-        }
-
-        if (s->nsegs < NGX_AI_SINK_SEGMENTS
-            && !ngx_ai_sink_mapped(s, de->d_ino))
-        {
-            ngx_ai_sink_map(s, de->d_name, de->d_ino, &nclean);
-        }
-    }
-
-    (void) closedir(dir);
-}
-
-
-void
-ngx_ai_sink_drop_clean(ngx_ai_sink_t *s)
-{
-    ngx_uint_t         i;
-    ngx_ai_segment_t  *seg;
-
-    for (i = s->nsegs; i-- > 0; /* void */ ) {
-        seg = &s->segs[i]->seg;
-
-        if (seg->dead && ngx_ai_segment_waiting(seg) == 0) {
-            __atomic_store_n(&seg->head->clean, 1, __ATOMIC_RELEASE);
-            ngx_ai_sink_forget(s, i);
-        }
-    }
 }
 
 
@@ -549,37 +358,49 @@ ngx_ai_sink_sync(ngx_ai_sink_t *s, uint64_t now)
 }
 
 
+/*
+ * The present book's workers go first; but if there are none, the rows of the
+ * former one's must not wait for ever.  Looking is done with a shared lock:
+ * those who only look do not keep each other out.
+ */
+
+static ngx_int_t
+ngx_ai_sink_vacant(ngx_ai_sink_t *s, uint64_t now)
+{
+    if (flock(s->lockfd, LOCK_SH|LOCK_NB) == -1) {
+        s->vacant = 0;
+        return NGX_BUSY;
+    }
+
+    (void) flock(s->lockfd, LOCK_UN);
+
+    if (s->vacant == 0) {
+        s->vacant = now;
+    }
+
+    return now - s->vacant < NGX_AI_SINK_GRACE ? NGX_BUSY : NGX_OK;
+}
+
+
 /* becomes the sink, or goes on waiting */
 
 static ngx_int_t
 ngx_ai_sink_try(ngx_ai_sink_t *s, uint64_t now)
 {
-    ngx_int_t  rc;
-
-    rc = ngx_ai_sink_lock(s);
-
-    if (rc != NGX_OK) {
-        return rc;
+    if (ngx_ai_sink_open_dir(s) != NGX_OK) {
+        return NGX_ERROR;
     }
 
-    if (!ngx_ai_sink_announced(s)) {
-
-        /* the present book's workers go first; but if there are none the rows
-           must not wait for ever */
-
-        if (s->unlocked == 0) {
-            s->unlocked = now;
-        }
-
-        if (now - s->unlocked < NGX_AI_SINK_GRACE) {
-            ngx_ai_sink_unlock(s);
-            return NGX_BUSY;
-        }
-
-        (void) ngx_ai_sink_announce(s);
+    if (!ngx_ai_sink_announced(s) && ngx_ai_sink_vacant(s, now) != NGX_OK) {
+        return NGX_BUSY;
     }
 
-    s->unlocked = 0;
+    if (ngx_ai_sink_lock(s) != NGX_OK) {
+        return NGX_BUSY;
+    }
+
+    s->vacant = 0;
+    (void) ngx_ai_sink_announce(s);
 
     return NGX_OK;
 }

@@ -24,6 +24,11 @@
 #include "ngx_ai_usage.h"
 
 
+/* words that one thread writes and the other reads */
+
+#define ngx_ai_word_get(p)     __atomic_load_n(p, __ATOMIC_RELAXED)
+#define ngx_ai_word_set(p, v)  __atomic_store_n(p, v, __ATOMIC_RELAXED)
+
 #define NGX_AI_SINK_LOCK      "sink.lock"
 #define NGX_AI_SINK_SEGMENTS  4096      /* mapped at a time */
 #define NGX_AI_SINK_CLEAN     4         /* clean segments kept for reuse */
@@ -66,7 +71,7 @@ typedef struct {
     uint64_t              synced;
     uint64_t              checked;      /* the directory and the lock's file */
     uint64_t              retry;        /* no write before */
-    uint64_t              unlocked;     /* since when nobody holds the lock */
+    uint64_t              vacant;       /* since when nobody holds the lock */
 
     ngx_err_t             write_err;    /* 0, or what was reported */
     ngx_err_t             open_err;
@@ -99,18 +104,24 @@ void ngx_ai_sink_unlock(ngx_ai_sink_t *s);
 
 /* the id in sink.lock */
 ngx_int_t ngx_ai_sink_announce(ngx_ai_sink_t *s);
-ngx_int_t ngx_ai_sink_announced(ngx_ai_sink_t *s);
+ngx_uint_t ngx_ai_sink_announced(ngx_ai_sink_t *s);
 
 /* behind the lock: opens usage.jsonl and reads back what was written */
 ngx_int_t ngx_ai_sink_takeover(ngx_ai_sink_t *s);
 
+uint64_t ngx_ai_sink_mono(void);
+
+
+/* ngx_ai_sink_scan.c: its segments */
+
 /* maps segments that are new in the directory */
 void ngx_ai_sink_scan(ngx_ai_sink_t *s);
 
+/* unmaps one; the last one takes its index */
+void ngx_ai_sink_forget(ngx_ai_sink_t *s, ngx_uint_t i);
+
 /* unmaps adopted segments of which nothing is left, as clean */
 void ngx_ai_sink_drop_clean(ngx_ai_sink_t *s);
-
-uint64_t ngx_ai_sink_mono(void);
 
 
 /* ngx_ai_ship.c: ended rows to usage.jsonl */

@@ -9,7 +9,6 @@
 #include "ngx_ai_usage.h"
 
 
-#define NGX_AI_SUMS_MINUTE  60000
 #define NGX_AI_SUMS_HOUR    3600000
 #define NGX_AI_SUMS_DAY     86400000
 
@@ -213,7 +212,8 @@ ngx_ai_sums_find(ngx_ai_sums_t *sums, const ai_row_t *row, uint64_t time_ms)
         return NULL;
     }
 
-    sums->table[k] = (uint32_t) ++sums->n;
+    sums->n++;
+    sums->table[k] = (uint32_t) sums->n;
 
     return e;
 }
@@ -246,6 +246,24 @@ ngx_ai_sums_add(ngx_ai_sums_t *sums, const ai_row_t *row)
     }
 
     return NGX_OK;
+}
+
+
+static int
+ngx_ai_sums_cmp(const void *one, const void *two)
+{
+    const ngx_ai_sum_t  *a = one, *b = two;
+
+    return (a->time_ms > b->time_ms) - (a->time_ms < b->time_ms);
+}
+
+
+void
+ngx_ai_sums_sort(ngx_ai_sums_t *sums)
+{
+    if (sums->n) {
+        qsort(sums->elts, sums->n, sizeof(ngx_ai_sum_t), ngx_ai_sums_cmp);
+    }
 }
 
 

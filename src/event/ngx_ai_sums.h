@@ -17,6 +17,9 @@
 #include "../core/ai_sum.h"
 
 
+#define NGX_AI_SUMS_MINUTE  60000
+
+
 typedef struct {
     uint64_t          hash;
     uint64_t          time_ms;
@@ -52,6 +55,9 @@ void ngx_ai_sums_free(ngx_ai_sums_t *sums);
 
 /* NGX_ERROR: no memory */
 ngx_int_t ngx_ai_sums_add(ngx_ai_sums_t *sums, const ai_row_t *row);
+
+/* oldest first; nothing may be added any more */
+void ngx_ai_sums_sort(ngx_ai_sums_t *sums);
 
 ai_row_t ngx_ai_sums_row(const ngx_ai_sums_t *sums, size_t i);
 

@@ -15,6 +15,7 @@ typedef struct {
     u_char                 len;             /* 0: free */
     ngx_atomic_t           attempts;
     ngx_atomic_t           failed[NGX_AI_TALLY_N];
+    ngx_atomic_t           alarms[NGX_AI_ALARM_N];
     ngx_atomic_t           tokens[2];
     ngx_atomic_t           cost;
 } ngx_ai_tally_provider_t;
@@ -42,6 +43,13 @@ const char *const  ngx_ai_tally_names[NGX_AI_TALLY_N] = {
     "server_error",
     "cut",
     "abort"
+};
+
+const char *const  ngx_ai_alarm_names[NGX_AI_ALARM_N] = {
+    "unpriced_unit",
+    "unpriced_tier",
+    "odd_usage",
+    "above_hold"
 };
 
 
@@ -323,6 +331,20 @@ ngx_ai_tally_used(ngx_ai_tally_t *t, ngx_uint_t provider, uint64_t input,
 }
 
 
+void
+ngx_ai_tally_alarm(ngx_ai_tally_t *t, ngx_uint_t provider,
+    ngx_ai_alarm_t alarm)
+{
+    ngx_ai_tally_provider_t  *p;
+
+    p = ngx_ai_tally_get(t, provider);
+
+    if (p && alarm < NGX_AI_ALARM_N) {
+        (void) ngx_atomic_fetch_add(&p->alarms[alarm], 1);
+    }
+}
+
+
 ngx_int_t
 ngx_ai_tally_view(ngx_ai_tally_t *t, ngx_uint_t provider,
     const u_char taken[AI_BOOK_WORKERS], ngx_ai_tally_view_t *view)
@@ -343,6 +365,10 @@ ngx_ai_tally_view(ngx_ai_tally_t *t, ngx_uint_t provider,
 
     for (i = 0; i < NGX_AI_TALLY_N; i++) {
         view->failed[i] = p->failed[i];
+    }
+
+    for (i = 0; i < NGX_AI_ALARM_N; i++) {
+        view->alarms[i] = p->alarms[i];
     }
 
     for (i = 0; i < AI_BOOK_WORKERS; i++) {

@@ -44,9 +44,23 @@ typedef enum {
 extern const char *const  ngx_ai_tally_names[NGX_AI_TALLY_N];
 
 
+/* what the operator should look at: the bill may not be the provider's */
+
+typedef enum {
+    NGX_AI_ALARM_UNIT = 0,          /* reported, but nobody priced it: 0 */
+    NGX_AI_ALARM_TIER,              /* the same, at the base price */
+    NGX_AI_ALARM_ODD,               /* numbers absurd or unknown: clamped */
+    NGX_AI_ALARM_HOLD,              /* dearer than the hold's upper bound */
+    NGX_AI_ALARM_N
+} ngx_ai_alarm_t;
+
+extern const char *const  ngx_ai_alarm_names[NGX_AI_ALARM_N];
+
+
 typedef struct {
     ngx_atomic_uint_t      attempts;
     ngx_atomic_uint_t      failed[NGX_AI_TALLY_N];
+    ngx_atomic_uint_t      alarms[NGX_AI_ALARM_N];
     ngx_atomic_uint_t      tokens[2];       /* input, output */
     ngx_atomic_uint_t      cost;            /* nano-dollars */
     ngx_uint_t             open;
@@ -81,6 +95,10 @@ void ngx_ai_tally_done(ngx_ai_tally_t *t, ngx_uint_t provider,
 /* what a settled request used of the provider that served it */
 void ngx_ai_tally_used(ngx_ai_tally_t *t, ngx_uint_t provider, uint64_t input,
     uint64_t output, int64_t cost_nanos);
+
+/* a settled request of a provider gives reason to look */
+void ngx_ai_tally_alarm(ngx_ai_tally_t *t, ngx_uint_t provider,
+    ngx_ai_alarm_t alarm);
 
 /*
  * A provider's figures; "taken" tells by place whether the book knows a worker

@@ -45,9 +45,11 @@ ngx_ai_usage_repair(ngx_ai_usage_t *u, ngx_ai_report_t *rp)
         return NGX_OK;
     }
 
-    ngx_ai_report(rp, NGX_LOG_WARN, 0,
-                  "cut %lld bytes of a torn row off " NGX_AI_USAGE_FILE,
-                  (long long) (u->size - keep));
+    if (rp) {
+        ngx_ai_report(rp, NGX_LOG_WARN, 0,
+                      "cut %lld bytes of a torn row off " NGX_AI_USAGE_FILE,
+                      (long long) (u->size - keep));
+    }
 
     if (ftruncate(u->fd, keep) == -1) {
         return NGX_ERROR;

@@ -24,8 +24,10 @@
 
 /* ids of rows that are in the file, by open addressing */
 
+typedef u_char  ngx_ai_id_t[16];
+
 typedef struct {
-    u_char          (*ids)[16];
+    ngx_ai_id_t      *ids;
     size_t            mask;
     size_t            n;
 } ngx_ai_ids_t;
@@ -52,7 +54,8 @@ typedef struct {
 /*
  * Opens or makes the file, cuts a torn last line, and reads the ids of the
  * rows in its last bytes ("all": of the whole file and of the newest rotated
- * one, for what a power cut may have left).  NGX_ERROR: ngx_errno is set.
+ * one, for what a power cut may have left).  rp may be NULL.  NGX_ERROR:
+ * ngx_errno is set.
  */
 ngx_int_t ngx_ai_usage_open(ngx_ai_usage_t *u, int dirfd, ngx_uint_t all,
     ngx_ai_ids_t *ids, ngx_ai_report_t *rp);
@@ -71,14 +74,13 @@ ngx_int_t ngx_ai_usage_append(ngx_ai_usage_t *u, const u_char *data,
 ngx_int_t ngx_ai_usage_rotate(ngx_ai_usage_t *u, time_t now,
     ngx_ai_report_t *rp);
 
-/* a rotated file's name without its end, or NGX_DECLINED */
-ngx_int_t ngx_ai_usage_parse(const char *name, char stem[NGX_AI_USAGE_NAME]);
-
-/* calls back for each rotated file until that does not return NGX_OK */
+/* calls back with each usage-*END, without the end, until that does not
+   return NGX_OK; ".jsonl" are rotated rows, ".sum" their sums */
 typedef ngx_int_t (*ngx_ai_usage_each_pt)(int dirfd, const char *stem,
     void *data);
 
-void ngx_ai_usage_each(int dirfd, ngx_ai_usage_each_pt each, void *data);
+void ngx_ai_usage_each(int dirfd, const char *end, ngx_ai_usage_each_pt each,
+    void *data);
 
 /* opens the newest rotated file for reading; -1: none */
 int ngx_ai_usage_newest(int dirfd, off_t *size);

@@ -17,6 +17,7 @@
 #include "../core/ai_error.h"
 #include "../core/ai_key.h"
 #include "../core/ai_limit.h"
+#include "../core/ai_media.h"
 #include "../core/ai_meter.h"
 #include "../core/ai_price.h"
 #include "../core/ai_request.h"
@@ -142,6 +143,8 @@ struct ngx_http_ai_tenant_s {
     ngx_array_t               *limits;      /* resolved: the plan's array when
                                                it has none of its own */
     ngx_str_t                  labels;      /* JSON object, "" when none */
+    ngx_http_ai_key_t         *keys;        /* the first of its keys, which lie
+                                               side by side in mcf->keys */
     ai_owner_id_t              owner;
     unsigned                   budget:1;    /* some limit is of cost */
     unsigned                   refuse_unbounded:1;  /* resolved */
@@ -204,6 +207,10 @@ ngx_http_ai_key_t *ngx_http_ai_key_find(ngx_http_ai_main_conf_t *mcf,
 ngx_http_ai_model_t *ngx_http_ai_model_find(ngx_http_ai_main_conf_t *mcf,
     ngx_str_t *name);
 
+/* whose limits a row of the ledger counts in: ngx_ai_parties_pt */
+ngx_uint_t ngx_http_ai_parties(void *data, const ai_str_t *tenant,
+    const ai_str_t *key, ai_party_t party[2]);
+
 /* whether the plan and the key let a model pass, by the model's own name
    (sn.str), never an alias; '*' matches any run */
 ngx_uint_t ngx_http_ai_model_allowed(ngx_http_ai_key_t *key,
@@ -249,6 +256,8 @@ typedef struct {
     ngx_http_ai_model_t       *model;
     ngx_http_ai_target_t      *target;
 
+    ngx_str_t                  type;        /* Content-Type for the provider */
+    ngx_str_t                  boundary;    /* of a form */
     ngx_str_t                  body;        /* the client's, in one piece */
     ngx_str_t                  pass;        /* $ai_pass */
     ngx_str_t                  id;          /* UUID as text, 36 bytes */
@@ -283,6 +292,7 @@ typedef struct {
     uint8_t                    status;      /* ai_status_t */
     uint8_t                    nattempts;
     unsigned                   hints:2;
+    unsigned                   presented:1; /* its key was read and blanked */
     unsigned                   coded:1;     /* the body is compressed */
     signed                     found:4;     /* what ai_route_find() said */
     unsigned                   read:1;      /* the body was read */
@@ -291,6 +301,8 @@ typedef struct {
     unsigned                   sent:1;      /* a provider was chosen: bytes may
                                                have gone there */
     unsigned                   answered:1;  /* a provider's head came */
+    unsigned                   media:1;     /* more than text in the body */
+    unsigned                   unbounded:1; /* the hold is no upper bound */
     unsigned                   drop_usage:1;    /* injected: drop the chunk */
     unsigned                   streamed:1;
     unsigned                   drain:1;
@@ -332,6 +344,9 @@ ngx_ai_ledger_t *ngx_http_ai_ledger_get(ngx_http_ai_main_conf_t *mcf);
 
 /* POST_READ: blanks ?key= before anything can log the request line */
 ngx_int_t ngx_http_ai_mask_handler(ngx_http_request_t *r);
+
+/* LOG: blanks what the access phase has not come to */
+void ngx_http_ai_forget(ngx_http_request_t *r);
 
 /* ACCESS: route and key; no I/O */
 ngx_int_t ngx_http_ai_access_handler(ngx_http_request_t *r);

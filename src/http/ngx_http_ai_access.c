@@ -18,7 +18,9 @@ typedef struct {
 } ngx_http_ai_presented_t;
 
 
+static void ngx_http_ai_mask_line(ngx_http_request_t *r);
 static void ngx_http_ai_mask(u_char *p, u_char *last);
+static u_char *ngx_http_ai_arg_key_value(u_char *p, u_char *last);
 static u_char *ngx_http_ai_arg_key(u_char *p, u_char *last, u_char **end);
 static void ngx_http_ai_presented(ngx_http_request_t *r,
     ngx_http_ai_presented_t *pr);
@@ -57,51 +59,108 @@ static const struct {
 
 /*
  * nginx quotes the request line in its error log and in $request.  The key of
- * "?key=" is blanked there before any later phase can log it; r->args becomes
- * a copy, which keeps the key until the access phase has read it.
+ * "?key=" is blanked there before any later phase can log it.  The arguments
+ * and the target become copies which keep it: other locations of the server
+ * may have an argument of that name, in ours the access phase blanks it.
  */
 
 ngx_int_t
 ngx_http_ai_mask_handler(ngx_http_request_t *r)
 {
-    u_char                  *p, *end;
-    ngx_str_t                args;
+    u_char                  *p, *last, *end;
+    ngx_str_t                args, uri;
     ngx_http_ai_srv_conf_t  *ascf;
 
     ascf = ngx_http_get_module_srv_conf(r, ngx_http_ai_tenant_module);
 
-    if (!ascf->gateway || r != r->main || r->internal || r->args.len < 5) {
+    if (!ascf->gateway || r != r->main || r->internal) {
         return NGX_DECLINED;
     }
 
-    if (ngx_http_ai_arg_key(r->args.data, r->args.data + r->args.len, &end)
-        == NULL)
-    {
+    last = r->unparsed_uri.data + r->unparsed_uri.len;
+
+    p = ngx_strlchr(r->unparsed_uri.data, last, '?');
+
+    if (p == NULL || ngx_http_ai_arg_key(p + 1, last, &end) == NULL) {
         return NGX_DECLINED;
     }
 
     args.len = r->args.len;
     args.data = ngx_pstrdup(r->pool, &r->args);
-    if (args.data == NULL) {
+
+    uri.len = r->unparsed_uri.len;
+    uri.data = ngx_pstrdup(r->pool, &r->unparsed_uri);
+
+    if (args.data == NULL || uri.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_http_ai_mask(r->args.data, r->args.data + r->args.len);
+    ngx_http_ai_mask_line(r);
+
     r->args = args;
-
-    p = ngx_strlchr(r->unparsed_uri.data,
-                    r->unparsed_uri.data + r->unparsed_uri.len, '?');
-    if (p) {
-        ngx_http_ai_mask(p + 1, r->unparsed_uri.data + r->unparsed_uri.len);
-    }
-
-    p = ngx_strlchr(r->request_line.data,
-                    r->request_line.data + r->request_line.len, '?');
-    if (p) {
-        ngx_http_ai_mask(p + 1, r->request_line.data + r->request_line.len);
-    }
+    r->unparsed_uri = uri;
 
     return NGX_DECLINED;
+}
+
+
+/* nginx may have failed in the middle of the line: then it has no bounds */
+
+static void
+ngx_http_ai_mask_line(ngx_http_request_t *r)
+{
+    u_char      *p;
+    ngx_uint_t   i;
+    ngx_str_t    parts[2];
+
+    parts[0] = r->unparsed_uri;
+    parts[1] = r->request_line;
+
+    if (r->request_line.data == NULL && r->request_start) {
+        parts[1].data = r->request_start;
+        parts[1].len = r->header_in->last - r->request_start;
+    }
+
+    for (i = 0; i < 2; i++) {
+        p = ngx_strlchr(parts[i].data, parts[i].data + parts[i].len, '?');
+
+        if (p) {
+            ngx_http_ai_mask(p + 1, parts[i].data + parts[i].len);
+        }
+    }
+}
+
+
+/*
+ * LOG: a request that was refused before the access phase has all of its
+ * credentials still, and the access log comes next.
+ */
+
+void
+ngx_http_ai_forget(ngx_http_request_t *r)
+{
+    ngx_http_ai_loc_conf_t   *alcf;
+    ngx_http_ai_srv_conf_t   *ascf;
+    ngx_http_ai_presented_t   pr;
+
+    ascf = ngx_http_get_module_srv_conf(r, ngx_http_ai_tenant_module);
+
+    if (!ascf->gateway) {
+        return;
+    }
+
+    ngx_http_ai_mask_line(r);
+    ngx_http_ai_mask(r->args.data, r->args.data + r->args.len);
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_tenant_module);
+
+    if (!alcf->gateway && r->phase_handler) {
+        return;
+    }
+
+    ngx_memzero(&pr, sizeof(ngx_http_ai_presented_t));
+    ngx_http_ai_presented(r, &pr);
+    ngx_explicit_memzero(pr.key.data, pr.key.len);
 }
 
 
@@ -124,18 +183,17 @@ ngx_http_ai_mask(u_char *p, u_char *last)
 static u_char *
 ngx_http_ai_arg_key(u_char *p, u_char *last, u_char **end)
 {
-    u_char      *q;
-    ngx_uint_t   found;
+    u_char  *q, *value;
 
     while (p < last) {
 
-        found = (last - p > 4 && ngx_strncasecmp(p, (u_char *) "key=", 4) == 0);
+        value = ngx_http_ai_arg_key_value(p, last);
 
         for (q = p; q < last && *q != '&' && *q != ' '; q++) { /* void */ }
 
-        if (found) {
+        if (value) {
             *end = q;
-            return p + 4;
+            return value;
         }
 
         if (q < last && *q == ' ') {
@@ -146,6 +204,37 @@ ngx_http_ai_arg_key(u_char *p, u_char *last, u_char **end)
     }
 
     return NULL;
+}
+
+
+/* behind "key=", in any case and with any of its letters escaped, or NULL */
+
+static u_char *
+ngx_http_ai_arg_key_value(u_char *p, u_char *last)
+{
+    ngx_int_t          c;
+    ngx_uint_t         i;
+    static const char  name[] = "key";
+
+    for (i = 0; i < sizeof(name) - 1; i++) {
+
+        if (p == last) {
+            return NULL;
+        }
+
+        c = *p++;
+
+        if (c == '%' && last - p >= 2) {
+            c = ngx_hextoi(p, 2);
+            p += 2;
+        }
+
+        if (c == NGX_ERROR || ngx_tolower(c) != name[i]) {
+            return NULL;
+        }
+    }
+
+    return (p < last && *p == '=') ? p + 1 : NULL;
 }
 
 
@@ -180,6 +269,7 @@ ngx_http_ai_access_handler(ngx_http_request_t *r)
 
     ngx_http_ai_presented(r, &pr);
 
+    ctx->presented = 1;
     ctx->hints = pr.hints;
     ctx->coded = pr.coded;
     ngx_http_ai_route(r, ctx);
@@ -257,6 +347,10 @@ ngx_http_ai_presented(ngx_http_request_t *r, ngx_http_ai_presented_t *pr)
     if (r->args.len) {
         ngx_http_ai_presented_args(pr, &r->args);
     }
+
+    if (r->unparsed_uri.len != r->uri.len) {
+        ngx_http_ai_mask_line(r);
+    }
 }
 
 
@@ -275,10 +369,10 @@ ngx_http_ai_presented_header(ngx_http_ai_presented_t *pr, ngx_str_t *header,
         return;
 
     case NGX_HTTP_AI_HEADER_CODING:
-        pr->coded = (value.len != sizeof("identity") - 1
-                     || ngx_strncasecmp(value.data, (u_char *) "identity",
-                                        value.len)
-                        != 0);
+        pr->coded |= (value.len != sizeof("identity") - 1
+                      || ngx_strncasecmp(value.data, (u_char *) "identity",
+                                         value.len)
+                         != 0);
         return;
 
     case NGX_HTTP_AI_HEADER_GOOG:

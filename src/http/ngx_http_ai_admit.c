@@ -25,8 +25,8 @@ static ngx_int_t ngx_http_ai_step_model(ngx_http_request_t *r,
 static ngx_int_t ngx_http_ai_step_target(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
 
-static ngx_str_t *ngx_http_ai_boundary(ngx_http_request_t *r,
-    ngx_str_t *boundary);
+static ngx_int_t ngx_http_ai_form_type(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad, ngx_str_t *type);
 static ngx_int_t ngx_http_ai_model_admit(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_admission_t *ad, ngx_str_t *name,
     ngx_http_ai_model_t **found);
@@ -158,9 +158,7 @@ static ngx_int_t
 ngx_http_ai_step_type(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_admission_t *ad)
 {
-    size_t       len;
-    ngx_str_t   *type, value;
-    ngx_uint_t   multipart;
+    ngx_str_t  type;
 
     if (ctx->read) {
         return NGX_OK;
@@ -175,50 +173,21 @@ ngx_http_ai_step_type(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    multipart = (ctx->route.ep == AI_EP_TRANSCRIPTIONS
-                 || ctx->route.ep == AI_EP_TRANSLATIONS);
+    ngx_str_null(&type);
 
-    if (r->headers_in.content_type == NULL) {
-        type = NULL;
-
-    } else {
-        type = &r->headers_in.content_type->value;
+    if (r->headers_in.content_type) {
+        type = r->headers_in.content_type->value;
     }
 
-    if (multipart) {
-        if (type && ngx_http_ai_boundary(r, &value)) {
-            return NGX_OK;
-        }
-
-        ngx_http_ai_say(ad, "Content-Type must be multipart/form-data with a "
-                            "boundary.");
-        return NGX_DECLINED;
-    }
-
-    len = sizeof("application/json") - 1;
-
-    if (type && type->len >= len
-        && ngx_strncasecmp(type->data, (u_char *) "application/json", len) == 0)
+    if (ctx->route.ep == AI_EP_TRANSCRIPTIONS
+        || ctx->route.ep == AI_EP_TRANSLATIONS)
     {
-        value.data = type->data + len;
-        value.len = type->len - len;
+        return ngx_http_ai_form_type(r, ctx, ad, &type);
+    }
 
-        while (value.len && (*value.data == ' ' || *value.data == ';')) {
-            value.data++;
-            value.len--;
-        }
-
-        if (value.len == 0
-            || (value.len >= 13
-                && ngx_strncasecmp(value.data, (u_char *) "charset=utf-8", 13)
-                   == 0)
-            || (value.len >= 15
-                && ngx_strncasecmp(value.data,
-                                   (u_char *) "charset=\"utf-8\"", 15)
-                   == 0))
-        {
-            return NGX_OK;
-        }
+    if (ai_media_json((ai_str_t *) &type)) {
+        ngx_str_set(&ctx->type, "application/json");
+        return NGX_OK;
     }
 
     ngx_http_ai_say(ad, "Content-Type must be application/json in UTF-8.");
@@ -227,60 +196,36 @@ ngx_http_ai_step_type(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 }
 
 
-/* the boundary of a multipart/form-data body; NULL: there is none */
+/* the provider's copy is written anew, so that it reads the same boundary */
 
-static ngx_str_t *
-ngx_http_ai_boundary(ngx_http_request_t *r, ngx_str_t *boundary)
+static ngx_int_t
+ngx_http_ai_form_type(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_admission_t *ad, ngx_str_t *type)
 {
-    u_char     *p, *last;
     size_t      len;
-    ngx_str_t  *type;
+    ngx_str_t   raw;
 
-    type = &r->headers_in.content_type->value;
-    len = sizeof("multipart/form-data") - 1;
-
-    if (type->len < len
-        || ngx_strncasecmp(type->data, (u_char *) "multipart/form-data", len)
-           != 0)
+    if (ai_media_form((ai_str_t *) type, (ai_str_t *) &ctx->boundary,
+                      (ai_str_t *) &raw)
+        != AI_OK)
     {
-        return NULL;
+        ngx_http_ai_say(ad, "Content-Type must be multipart/form-data with a "
+                            "boundary.");
+        return NGX_DECLINED;
     }
 
-    last = type->data + type->len;
-    p = ngx_strlcasestrn(type->data + len, last, (u_char *) "boundary=",
-                         sizeof("boundary=") - 2);
+    len = sizeof("multipart/form-data; boundary=") - 1 + raw.len;
 
-    if (p == NULL || (p[-1] != ' ' && p[-1] != ';')) {
-        return NULL;
+    ctx->type.data = ngx_pnalloc(r->pool, len);
+    if (ctx->type.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    p += sizeof("boundary=") - 1;
-    boundary->data = p;
+    ctx->type.len = ngx_sprintf(ctx->type.data,
+                                "multipart/form-data; boundary=%V", &raw)
+                    - ctx->type.data;
 
-    if (p < last && *p == '"') {
-        boundary->data = ++p;
-
-        while (p < last && *p != '"') {
-            p++;
-        }
-
-        if (p == last) {
-            return NULL;
-        }
-
-    } else {
-        while (p < last && *p != ';' && *p != ' ') {
-            p++;
-        }
-    }
-
-    boundary->len = p - boundary->data;
-
-    if (boundary->len == 0 || boundary->len > 70) {
-        return NULL;
-    }
-
-    return boundary;
+    return NGX_OK;
 }
 
 
@@ -297,21 +242,12 @@ ngx_http_ai_step_scan(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_admission_t *ad)
 {
     int            rc;
-    ngx_str_t      boundary;
     ai_request_t  *rq;
 
     rq = ad->rq;
 
-    ngx_str_null(&boundary);
-
-    if (ctx->route.ep == AI_EP_TRANSCRIPTIONS
-        || ctx->route.ep == AI_EP_TRANSLATIONS)
-    {
-        (void) ngx_http_ai_boundary(r, &boundary);
-    }
-
     rc = ai_request_scan(rq, ctx->route.ep, ctx->body.data, ctx->body.len,
-                         &ctx->route.model, (ai_str_t *) &boundary);
+                         &ctx->route.model, (ai_str_t *) &ctx->boundary);
 
     if (rc != AI_OK) {
         ad->e.code = AI_ERR_REQUEST;
@@ -327,6 +263,7 @@ ngx_http_ai_step_scan(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ctx->images = (uint32_t) ngx_min(rq->images, UINT32_MAX);
     ctx->characters = rq->characters;
     ctx->request_bytes = ctx->body.len;
+    ctx->media = rq->media ? 1 : 0;
 
     return NGX_OK;
 }

@@ -121,7 +121,12 @@ ngx_http_ai_body_join(ngx_http_request_t *r, ngx_str_t *body)
     body->data = p;
 
     for (cl = rb->bufs; cl; cl = cl->next) {
-        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
+
+        /* the last one of HTTP/2 is at no address at all */
+
+        if (cl->buf->pos != cl->buf->last) {
+            p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
+        }
     }
 
     return NGX_OK;

@@ -48,6 +48,9 @@ ngx_http_ai_conf_resolve(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
         return NGX_OK;
     }
 
+    mcf->ledger.parties = ngx_http_ai_parties;
+    mcf->ledger.data = mcf;
+
     mcf->zone = ngx_ai_zone_add(cf, &mcf->zone_name, mcf->zone_size,
                                 &ngx_http_ai_tenant_module);
 
@@ -307,6 +310,10 @@ ngx_http_ai_resolve_key(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf,
     ngx_http_ai_tenant_t  *t;
 
     t = key->tenant;
+
+    if (t->keys == NULL) {
+        t->keys = key;
+    }
 
     if (key->models) {
         ngx_http_ai_resolve_patterns(mcf, key->models);

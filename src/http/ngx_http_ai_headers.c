@@ -65,11 +65,13 @@ typedef struct {
     size_t                     len;
     const char                *name;
     unsigned                   prefix:1;
+    unsigned                   success:1;   /* of an error it stays */
 } ngx_http_ai_strip_t;
 
-#define ngx_http_ai_strip(s)         { sizeof(s) - 1, s, 0 }
-#define ngx_http_ai_strip_prefix(s)  { sizeof(s) - 1, s, 1 }
-#define ngx_http_ai_strip_null       { 0, NULL, 0 }
+#define ngx_http_ai_strip(s)          { sizeof(s) - 1, s, 0, 0 }
+#define ngx_http_ai_strip_prefix(s)   { sizeof(s) - 1, s, 1, 0 }
+#define ngx_http_ai_strip_success(s)  { sizeof(s) - 1, s, 0, 1 }
+#define ngx_http_ai_strip_null        { 0, NULL, 0, 0 }
 
 static const ngx_http_ai_strip_t  ngx_http_ai_strip_a[] = {
     ngx_http_ai_strip_prefix("anthropic-ratelimit-"),
@@ -80,6 +82,8 @@ static const ngx_http_ai_strip_t  ngx_http_ai_strip_a[] = {
     ngx_http_ai_strip("anthropic-workspace-id"),
     ngx_http_ai_strip("apim-request-id"),
     ngx_http_ai_strip("alt-svc"),
+    ngx_http_ai_strip("api-key"),
+    ngx_http_ai_strip("authorization"),
     ngx_http_ai_strip_null
 };
 
@@ -90,6 +94,7 @@ static const ngx_http_ai_strip_t  ngx_http_ai_strip_c[] = {
 
 static const ngx_http_ai_strip_t  ngx_http_ai_strip_l[] = {
     ngx_http_ai_strip_prefix("llm_provider-"),
+    ngx_http_ai_strip("location"),
     ngx_http_ai_strip_null
 };
 
@@ -104,13 +109,21 @@ static const ngx_http_ai_strip_t  ngx_http_ai_strip_o[] = {
     ngx_http_ai_strip_null
 };
 
+static const ngx_http_ai_strip_t  ngx_http_ai_strip_p[] = {
+    ngx_http_ai_strip("proxy-authenticate"),
+    ngx_http_ai_strip_null
+};
+
 static const ngx_http_ai_strip_t  ngx_http_ai_strip_r[] = {
     ngx_http_ai_strip("request-id"),
     ngx_http_ai_strip_prefix("ratelimitbysize-"),
     ngx_http_ai_strip_prefix("ratelimit-"),
     ngx_http_ai_strip("ratelimit"),
+    ngx_http_ai_strip("refresh"),
     ngx_http_ai_strip("report-to"),
     ngx_http_ai_strip("reporting-endpoints"),
+    ngx_http_ai_strip_success("retry-after"),
+    ngx_http_ai_strip_success("retry-after-ms"),
     ngx_http_ai_strip_null
 };
 
@@ -126,8 +139,15 @@ static const ngx_http_ai_strip_t  ngx_http_ai_strip_v[] = {
     ngx_http_ai_strip_null
 };
 
+static const ngx_http_ai_strip_t  ngx_http_ai_strip_w[] = {
+    ngx_http_ai_strip("www-authenticate"),
+    ngx_http_ai_strip_null
+};
+
 static const ngx_http_ai_strip_t  ngx_http_ai_strip_x[] = {
     ngx_http_ai_strip("x-request-id"),
+    ngx_http_ai_strip("x-api-key"),
+    ngx_http_ai_strip("x-goog-api-key"),
     ngx_http_ai_strip_prefix("x-ratelimit-"),
     ngx_http_ai_strip_prefix("x-envoy-"),
     ngx_http_ai_strip_prefix("x-ms-"),
@@ -150,9 +170,11 @@ static const ngx_http_ai_strip_t *const  ngx_http_ai_strip_table[26] = {
     ['l' - 'a'] = ngx_http_ai_strip_l,
     ['n' - 'a'] = ngx_http_ai_strip_n,
     ['o' - 'a'] = ngx_http_ai_strip_o,
+    ['p' - 'a'] = ngx_http_ai_strip_p,
     ['r' - 'a'] = ngx_http_ai_strip_r,
     ['s' - 'a'] = ngx_http_ai_strip_s,
     ['v' - 'a'] = ngx_http_ai_strip_v,
+    ['w' - 'a'] = ngx_http_ai_strip_w,
     ['x' - 'a'] = ngx_http_ai_strip_x
 };
 
@@ -171,7 +193,8 @@ static void ngx_http_ai_headers_tightest(ngx_http_ai_tightest_t *t,
 static ngx_int_t ngx_http_ai_headers_limit(ngx_http_request_t *r,
     ngx_http_ai_tightest_t *t, const ngx_str_t names[3], ai_buf_t *b,
     const ai_now_t *now, ngx_uint_t dates);
-static ngx_uint_t ngx_http_ai_headers_foreign(ngx_str_t *name);
+static ngx_uint_t ngx_http_ai_headers_foreign(ngx_str_t *name,
+    ngx_uint_t status);
 
 
 ngx_int_t
@@ -452,16 +475,23 @@ ngx_http_ai_headers_strip(ngx_http_request_t *r)
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (h[i].hash && ngx_http_ai_headers_foreign(&h[i].key)) {
+            if (h[i].hash
+                && ngx_http_ai_headers_foreign(&h[i].key,
+                                               r->headers_out.status))
+            {
                 h[i].hash = 0;
             }
         }
     }
+
+    /* a relative one is made absolute and sent, whatever its hash */
+
+    r->headers_out.location = NULL;
 }
 
 
 static ngx_uint_t
-ngx_http_ai_headers_foreign(ngx_str_t *name)
+ngx_http_ai_headers_foreign(ngx_str_t *name, ngx_uint_t status)
 {
     u_char                      c;
     const ngx_http_ai_strip_t  *s;
@@ -487,7 +517,7 @@ ngx_http_ai_headers_foreign(ngx_str_t *name)
         if ((s->prefix ? name->len >= s->len : name->len == s->len)
             && ngx_strncasecmp(name->data, (u_char *) s->name, s->len) == 0)
         {
-            return 1;
+            return !s->success || status < NGX_HTTP_SPECIAL_RESPONSE;
         }
     }
 

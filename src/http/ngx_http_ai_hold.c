@@ -8,6 +8,14 @@
 #include "ngx_http_ai_admit.h"
 
 
+/*
+ * Tokens of an image or a file in the body, which a provider counts by its
+ * pixels or pages, not by its bytes: at most (beside its bytes), and usually.
+ */
+#define NGX_HTTP_AI_MEDIA_MAX    16384
+#define NGX_HTTP_AI_MEDIA_USUAL  1024
+
+
 static int64_t ngx_http_ai_output_cap(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_admission_t *ad, int64_t cap);
 static int ngx_http_ai_take(ngx_http_ai_ctx_t *ctx,
@@ -31,13 +39,13 @@ ngx_int_t
 ngx_http_ai_step_bound(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_admission_t *ad)
 {
-    int64_t              cap, most;
+    int64_t              cap, n;
     ngx_http_ai_plan_t  *plan;
 
     plan = ctx->key->tenant->plan;
 
     ad->unbounded = ad->rq->unbounded;
-    ad->input = ctx->body.len;
+    ad->input = ctx->body.len + ad->rq->media * NGX_HTTP_AI_MEDIA_MAX;
     ad->output = 0;
     ad->want.max_output = -1;
 
@@ -76,9 +84,9 @@ ngx_http_ai_step_bound(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         ad->unbounded |= AI_UNBOUNDED_OUTPUT;
 
     } else {
-        most = AI_LIMIT_MAX / (int64_t) ngx_min(ad->rq->choices, AI_LIMIT_MAX);
-        ad->output = ngx_min(cap, most)
-                     * (int64_t) ngx_min(ad->rq->choices, AI_LIMIT_MAX);
+        n = (int64_t) ngx_max(ad->rq->choices, ad->rq->images);
+        n = ngx_min(n, AI_LIMIT_MAX);
+        ad->output = ngx_min(cap, AI_LIMIT_MAX / n) * n;
     }
 
     /* how long an upload plays cannot be told from its size */
@@ -194,6 +202,7 @@ ngx_http_ai_take(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
 
     ngx_http_ai_guess(ctx, ad);
     ctx->hold_nanos = ngx_http_ai_bound_cost(ctx, ad, now.now_s);
+    ctx->unbounded = ad->unbounded ? 1 : 0;
 
     ask->party[0].id = tenant->owner;
     ask->party[0].limits = tenant->limits->elts;
@@ -237,7 +246,9 @@ ngx_http_ai_guess(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad)
     ai_book_ratio_get(ad->mcf->zone->book,
                       (ai_str_t *) &ctx->model->sn.str, &ratio);
 
-    ctx->guess[0] = ad->input * 1024 / ngx_max(ratio.in_bytes, 1);
+    ctx->guess[0] = (ctx->body.len - ad->rq->media_bytes) * 1024
+                    / ngx_max(ratio.in_bytes, 1);
+    ctx->guess[0] += ad->rq->media * NGX_HTTP_AI_MEDIA_USUAL;
     ctx->guess[0] = ngx_min(ctx->guess[0] + 1, ad->input);
 
     ctx->guess[1] = (int64_t) ratio.out_tokens
@@ -253,10 +264,12 @@ static int64_t
 ngx_http_ai_bound_cost(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
     uint64_t now_s)
 {
-    int64_t             in, out;
-    ngx_uint_t          i;
-    unsigned __int128   sum;
-    const int64_t      *price;
+    int64_t               in, out, more_in, more_out;
+    ngx_str_t             name;
+    ngx_uint_t            i;
+    const int64_t        *price;
+    unsigned __int128     sum;
+    ngx_http_ai_model_t  *model;
     const struct {
         ngx_uint_t      unit;
         uint64_t        count;
@@ -270,6 +283,21 @@ ngx_http_ai_bound_cost(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
     price = ctx->model->price.units;
 
     ai_price_dearest(&ctx->model->price, now_s, &in, &out);
+
+    /* fallbacks and models of tools: each may run beside the one asked for */
+
+    for (i = 0; i < ad->rq->nnamed; i++) {
+        name.len = ad->rq->named[i].len;
+        name.data = ad->rq->named[i].name;
+
+        model = ngx_http_ai_model_find(ad->mcf, &name);
+
+        if (model) {
+            ai_price_dearest(&model->price, now_s, &more_in, &more_out);
+            in += more_in;
+            out += more_out;
+        }
+    }
 
     /* rounded up: a bound must not lose the last nano-dollar */
 

@@ -62,6 +62,7 @@ ngx_http_ai_json_room(ngx_http_ai_json_t *js, size_t n)
     ngx_http_ai_json_end_piece(js);
 
     js->buf = NULL;
+    js->b.end = js->b.pos;
     js->b.full = 1;
 
     if (js->failed) {

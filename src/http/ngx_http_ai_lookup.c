@@ -69,6 +69,50 @@ ngx_http_ai_digest_differs(u_char *one, u_char *two)
 }
 
 
+/* a tenant that is configured no more keeps its counters, without limits */
+
+ngx_uint_t
+ngx_http_ai_parties(void *data, const ai_str_t *tenant, const ai_str_t *key,
+    ai_party_t party[2])
+{
+    ngx_http_ai_main_conf_t *mcf = data;
+
+    ngx_str_t              name;
+    ngx_http_ai_key_t     *k, *last;
+    ngx_http_ai_tenant_t  *t;
+
+    name.len = tenant->len;
+    name.data = tenant->data;
+
+    t = ngx_http_ai_tree_find(&mcf->tenant_tree, &name);
+
+    if (t == NULL) {
+        ai_owner_id(&party[0].id, tenant, NULL);
+        return 1;
+    }
+
+    party[0].id = t->owner;
+    party[0].limits = t->limits->elts;
+    party[0].nlimits = t->limits->nelts;
+
+    last = (ngx_http_ai_key_t *) mcf->keys.elts + mcf->keys.nelts;
+
+    for (k = t->keys; k && k < last && k->tenant == t; k++) {
+
+        if (k->limits && k->name.len == key->len
+            && ngx_memcmp(k->name.data, key->data, key->len) == 0)
+        {
+            party[1].id = k->owner;
+            party[1].limits = k->limits->elts;
+            party[1].nlimits = k->limits->nelts;
+            return 2;
+        }
+    }
+
+    return 1;
+}
+
+
 ngx_http_ai_model_t *
 ngx_http_ai_model_find(ngx_http_ai_main_conf_t *mcf, ngx_str_t *name)
 {

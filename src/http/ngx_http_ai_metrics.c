@@ -49,10 +49,22 @@ static void ngx_http_ai_metrics_sample(ngx_http_ai_metrics_t *m,
 char *
 ngx_http_ai_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
+    ngx_http_ai_loc_conf_t *alcf = conf;
+
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler == ngx_http_ai_metrics_handler) {
+        return "is duplicate";
+    }
+
+    if (alcf->own && alcf->gateway) {
+        return "is incompatible with \"ai_gateway on\"";
+    }
+
     clcf->handler = ngx_http_ai_metrics_handler;
+    alcf->gateway = 0;
 
     return NGX_CONF_OK;
 }
@@ -218,27 +230,46 @@ ngx_http_ai_metrics_providers(ngx_http_ai_metrics_t *m)
 static void
 ngx_http_ai_metrics_errors(ngx_http_ai_metrics_t *m)
 {
-    ngx_uint_t                i, n;
+    ngx_uint_t                i, n, f;
     ngx_ai_tally_view_t       v;
     ngx_http_ai_provider_t  **p;
 
+    const struct {
+        const char         *name;
+        const char         *help;
+        const char         *label;
+        const char *const  *words;
+        ngx_uint_t          n;
+        ngx_atomic_uint_t  *counters;
+    } families[] = {
+        { "ai_provider_errors_total", "Attempts that failed, by class.",
+          "class", ngx_ai_tally_names, NGX_AI_TALLY_N, v.failed },
+        { "ai_provider_alarms_total", "Answers to look at, by reason.",
+          "reason", ngx_ai_alarm_names, NGX_AI_ALARM_N, v.alarms },
+        { NULL, NULL, NULL, NULL, 0, NULL }
+    };
+
     p = m->mcf->providers.elts;
 
-    ngx_http_ai_metrics_family(m, "ai_provider_errors_total", "counter",
-                               "Attempts that failed, by class.");
+    for (f = 0; families[f].name; f++) {
 
-    for (i = 0; i < m->mcf->providers.nelts; i++) {
+        ngx_http_ai_metrics_family(m, families[f].name, "counter",
+                                   families[f].help);
 
-        if (ngx_ai_tally_view(m->mcf->tally, p[i]->index, m->taken, &v)
-            != NGX_OK)
-        {
-            continue;
-        }
+        for (i = 0; i < m->mcf->providers.nelts; i++) {
 
-        for (n = 0; n < NGX_AI_TALLY_N; n++) {
-            ngx_http_ai_metrics_sample(m, "ai_provider_errors_total",
-                                       "provider", &p[i]->name, "class",
-                                       ngx_ai_tally_names[n], v.failed[n], 0);
+            if (ngx_ai_tally_view(m->mcf->tally, p[i]->index, m->taken, &v)
+                != NGX_OK)
+            {
+                continue;
+            }
+
+            for (n = 0; n < families[f].n; n++) {
+                ngx_http_ai_metrics_sample(m, families[f].name, "provider",
+                                           &p[i]->name, families[f].label,
+                                           families[f].words[n],
+                                           families[f].counters[n], 0);
+            }
         }
     }
 }

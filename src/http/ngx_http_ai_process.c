@@ -115,6 +115,11 @@ ngx_http_ai_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    /* the directive may have been read before "user" was */
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+    mcf->ledger.user = ccf->user;
+
     ngx_ai_now_anchor(cycle->log);
 
     ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);

@@ -98,6 +98,24 @@ ngx_http_ai_refuse_body(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     e->id.len = ctx->id.len;
     e->id.data = ctx->id.data;
 
+    switch (e->code) {
+
+    case AI_ERR_CONCURRENCY:
+    case AI_ERR_CAPACITY:
+    case AI_ERR_UNAVAILABLE:
+
+        /* nobody can tell; both the body and the headers say a second */
+
+        if (e->retry_ms <= 0) {
+            e->retry_ms = 1000;
+        }
+
+        break;
+
+    default:
+        break;
+    }
+
     b = ngx_create_temp_buf(r->pool, NGX_HTTP_AI_BODY_MAX);
     if (b == NULL) {
         return NULL;
@@ -122,6 +140,7 @@ void
 ngx_http_ai_refuse_count(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ai_error_t *e)
 {
+    ai_now_t                  now;
     ai_ref_t                  owner;
     ngx_ai_zone_t            *zone;
     ngx_http_ai_outcome_t     out;
@@ -150,9 +169,13 @@ ngx_http_ai_refuse_count(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         return;
     }
 
+    ngx_ai_now(&now);
+
     ngx_ai_zone_lock(zone);
 
-    owner = ai_book_owner_find(zone->book, &ctx->key->tenant->owner);
+    /* a tenant may be refused before anything of it was admitted */
+
+    owner = ai_book_owner(zone->book, &ctx->key->tenant->owner, now.now_s);
 
     if (owner) {
         ai_book_owner_refused(zone->book, owner, out.refusal);
@@ -187,15 +210,6 @@ ngx_http_ai_refuse_wait(ngx_http_request_t *r, ai_error_t *e)
 
     switch (e->code) {
 
-    case AI_ERR_CONCURRENCY:
-    case AI_ERR_CAPACITY:
-    case AI_ERR_UNAVAILABLE:
-        if (ms <= 0) {
-            ms = 1000;
-        }
-
-        break;
-
     case AI_ERR_RATE_REQUESTS:
     case AI_ERR_RATE_TOKENS:
         if (ms < 0) {
@@ -204,6 +218,9 @@ ngx_http_ai_refuse_wait(ngx_http_request_t *r, ai_error_t *e)
 
         break;
 
+    case AI_ERR_CONCURRENCY:
+    case AI_ERR_CAPACITY:
+    case AI_ERR_UNAVAILABLE:
     case AI_ERR_UPSTREAM:
     case AI_ERR_STATUS:
         if (ms <= 0) {

@@ -9,8 +9,8 @@
  */
 
 
-#include <sys/mman.h>
 #include "ngx_http_ai_conf.h"
+#include <sys/mman.h>
 
 
 #define NGX_HTTP_AI_SECRET_MAX   4096

@@ -15,12 +15,14 @@ static uint64_t ngx_http_ai_estimate_output(ngx_http_ai_ctx_t *ctx);
 static int64_t ngx_http_ai_cost(ngx_http_ai_ctx_t *ctx, ai_usage_t *u);
 static void ngx_http_ai_cost_sub(ngx_http_ai_ctx_t *ctx, ai_cost_t *sum,
     ngx_http_ai_model_t *served, ai_sub_t *sub, ai_tier_t tier);
+static int ngx_http_ai_tier(ngx_http_ai_ctx_t *ctx);
 static ngx_http_ai_model_t *ngx_http_ai_served(ngx_http_ai_ctx_t *ctx);
 static void ngx_http_ai_run_fill(ai_run_t *run, ai_usage_t *u, int64_t cost);
 static ai_slot_state_t ngx_http_ai_end_state(ngx_http_ai_ctx_t *ctx,
     ai_reason_t *reason);
 static void ngx_http_ai_slot_finish(ngx_http_ai_ctx_t *ctx);
 static void ngx_http_ai_tally(ngx_http_ai_ctx_t *ctx, ai_reason_t reason);
+static void ngx_http_ai_alarms(ngx_http_ai_ctx_t *ctx);
 static void ngx_http_ai_slot_subs(ai_slot_t *s, ai_usage_t *u,
     ai_str_t *served);
 static void ngx_http_ai_learn(ngx_http_ai_ctx_t *ctx, ai_usage_t *u);
@@ -29,6 +31,9 @@ static void ngx_http_ai_learn(ngx_http_ai_ctx_t *ctx, ai_usage_t *u);
 #define ngx_http_ai_mcf(ctx)                                                 \
     ((ngx_http_ai_main_conf_t *)                                             \
      ngx_http_get_module_main_conf((ctx)->request, ngx_http_ai_tenant_module))
+
+/* bytes of what was delivered and billed as output */
+#define ngx_http_ai_shown(m)  ((m)->text_bytes + (m)->reasoning_bytes)
 
 
 void
@@ -109,14 +114,27 @@ ngx_http_ai_settle(ngx_http_ai_ctx_t *ctx)
 static void
 ngx_http_ai_learn(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
 {
+    uint64_t     bytes;
+    ai_meter_t  *m;
+
     if (u->source != AI_SOURCE_FINAL || u->input_tokens == 0 || u->odd) {
         return;
     }
 
+    m = ctx->meter;
+    bytes = ngx_http_ai_shown(m);
+
+    /* reasoning that was not shown has tokens but no bytes */
+
+    if (m->reasoning_bytes == 0 && u->reasoning_tokens < u->output_tokens) {
+        bytes = (uint64_t) ((unsigned __int128) bytes * u->output_tokens
+                            / (u->output_tokens - u->reasoning_tokens));
+    }
+
     ai_book_ratio_learn(ngx_http_ai_mcf(ctx)->zone->book,
-                        (ai_str_t *) &ctx->model->sn.str, ctx->request_bytes,
-                        u->input_tokens, ctx->meter->text_bytes,
-                        u->output_tokens);
+                        (ai_str_t *) &ctx->model->sn.str,
+                        ctx->media ? 0 : ctx->request_bytes,
+                        u->input_tokens, bytes, u->output_tokens);
 }
 
 
@@ -167,7 +185,7 @@ ngx_http_ai_measure(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
         u->units[AI_UNIT_CHARACTERS] = ctx->characters * AI_UNIT_ONE;
     }
 
-    if (units[AI_UNIT_IMAGES] >= 0 && ctx->images) {
+    if (units[AI_UNIT_IMAGES] >= 0 && u->units[AI_UNIT_IMAGES] == 0) {
         u->units[AI_UNIT_IMAGES] = (uint64_t) ctx->images * AI_UNIT_ONE;
     }
 }
@@ -204,7 +222,7 @@ ngx_http_ai_billable(ngx_http_ai_ctx_t *ctx)
     /* an error instead of an answer: nothing was delivered */
 
     return !ctx->meter || !ctx->meter->failed || ctx->meter->usage_seen
-           || ctx->meter->text_bytes;
+           || ngx_http_ai_shown(ctx->meter);
 }
 
 
@@ -281,7 +299,7 @@ ngx_http_ai_estimate_output(ngx_http_ai_ctx_t *ctx)
     ai_book_ratio_get(ngx_http_ai_mcf(ctx)->zone->book,
                       (ai_str_t *) &ctx->model->sn.str, &ratio);
 
-    bytes = ctx->meter ? ctx->meter->text_bytes
+    bytes = ctx->meter ? ngx_http_ai_shown(ctx->meter)
                        : (uint64_t) ctx->response_bytes;
 
     return (bytes * 1024 + ratio.out_bytes - 1) / ngx_max(ratio.out_bytes, 1);
@@ -308,14 +326,10 @@ ngx_http_ai_cost(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
     ngx_memzero(&sum, sizeof(ai_cost_t));
 
     served = ngx_http_ai_served(ctx);
-    tier = AI_TIER_STANDARD;
+    tier = ngx_http_ai_tier(ctx);
 
-    if (ctx->meter && ctx->meter->tier_len) {
-        tier = ai_price_tier(ctx->meter->tier, ctx->meter->tier_len);
-
-        if (tier < 0) {
-            tier = AI_TIER_STANDARD;
-        }
+    if (tier < 0) {
+        tier = AI_TIER_STANDARD;
     }
 
     line = ai_price_pick(&served->price, tier, u->input_tokens,
@@ -374,6 +388,19 @@ ngx_http_ai_cost_sub(ngx_http_ai_ctx_t *ctx, ai_cost_t *sum,
 }
 
 
+/* AI_DECLINED: the provider names one that nobody knows */
+
+static int
+ngx_http_ai_tier(ngx_http_ai_ctx_t *ctx)
+{
+    if (ctx->meter == NULL) {
+        return AI_TIER_STANDARD;
+    }
+
+    return ai_price_tier(ctx->meter->tier, ctx->meter->tier_len);
+}
+
+
 static ngx_http_ai_model_t *
 ngx_http_ai_served(ngx_http_ai_ctx_t *ctx)
 {
@@ -422,6 +449,10 @@ ngx_http_ai_log_handler(ngx_http_request_t *r)
     }
 
     ctx = ngx_http_ai_ctx(r);
+
+    if (ctx == NULL || !ctx->presented) {
+        ngx_http_ai_forget(r);
+    }
 
     if (ctx) {
         ngx_http_ai_end(ctx);
@@ -606,6 +637,61 @@ ngx_http_ai_tally(ngx_http_ai_ctx_t *ctx, ai_reason_t reason)
 
     ngx_ai_tally_used(mcf->tally, provider, ctx->usage->input_tokens,
                       ctx->usage->output_tokens, ctx->cost_nanos);
+
+    if (ctx->usage->source != AI_SOURCE_NONE) {
+        ngx_http_ai_alarms(ctx);
+    }
+}
+
+
+/* what makes the bill differ from the provider's, or a budget from its hold */
+
+static void
+ngx_http_ai_alarms(ngx_http_ai_ctx_t *ctx)
+{
+    int                      tier;
+    unsigned                 alarms, fallback;
+    ai_usage_t              *u;
+    ngx_uint_t               i;
+    ngx_http_ai_model_t     *served;
+    ngx_http_ai_provider_t  *provider;
+
+    u = ctx->usage;
+    served = ngx_http_ai_served(ctx);
+    provider = ctx->target->provider;
+    alarms = u->odd ? 1 << NGX_AI_ALARM_ODD : 0;
+
+    /* estimates are ours: they report nothing */
+
+    for (i = 0; i < AI_UNIT_N && u->source != AI_SOURCE_ESTIMATED; i++) {
+        if (u->units[i] && served->price.units[i] < 0) {
+            alarms |= 1 << NGX_AI_ALARM_UNIT;
+        }
+    }
+
+    tier = ngx_http_ai_tier(ctx);
+
+    if (tier != AI_TIER_STANDARD) {
+        fallback = 1;
+
+        if (tier > 0) {
+            (void) ai_price_pick(&served->price, tier, u->input_tokens,
+                                 ctx->admitted_s, &fallback);
+        }
+
+        alarms |= fallback << NGX_AI_ALARM_TIER;
+    }
+
+    if (ctx->cost_nanos > ctx->hold_nanos && !ctx->unbounded) {
+        alarms |= 1 << NGX_AI_ALARM_HOLD;
+    }
+
+    for (i = 0; alarms >> i; i++) {
+        if (alarms >> i & 1) {
+            ngx_ai_tally_alarm(ngx_http_ai_mcf(ctx)->tally, provider->index,
+                               i);
+        }
+    }
 }
 
 

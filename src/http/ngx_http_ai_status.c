@@ -374,6 +374,13 @@ ngx_http_ai_status_provider(ngx_http_ai_json_t *js,
         ngx_http_ai_status_field(b, ngx_ai_tally_names[i], view.failed[i]);
     }
 
+    ai_buf_cstr(b, "},\"alarms\":");
+
+    for (i = 0; i < NGX_AI_ALARM_N; i++) {
+        ai_buf_char(b, i ? ',' : '{');
+        ngx_http_ai_status_field(b, ngx_ai_alarm_names[i], view.alarms[i]);
+    }
+
     ai_buf_cstr(b, "},");
     ngx_http_ai_status_field(b, "input_tokens", view.tokens[0]);
     ai_buf_char(b, ',');

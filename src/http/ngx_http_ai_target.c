@@ -20,8 +20,10 @@ static ngx_chain_t **ngx_http_ai_link(ngx_pool_t *pool, ngx_chain_t **ll,
 
 /*
  * Headers of the client that no provider gets: credentials, copies of what the
- * gateway sets, and what would choose who pays (WIRE-FORMATS 5.4); the others
- * pass.  A '*' at the end stands for any rest.
+ * gateway sets, what would choose who pays, at which price or for which model
+ * (WIRE-FORMATS 5.4), and what would leave the usage out of the answer (field
+ * masks, ranges, conditions); the others pass.  A '*' at the end stands for
+ * any rest.
  */
 
 static const ngx_str_t  ngx_http_ai_headers_dropped[] = {
@@ -31,31 +33,37 @@ static const ngx_str_t  ngx_http_ai_headers_dropped[] = {
     ngx_string("anthropic-workspace-id"),
     ngx_string("api-key"),
     ngx_string("authorization"),
+    ngx_string("azureml-*"),
     ngx_string("chatgpt-account-id"),
     ngx_string("cookie"),
     ngx_string("content-encoding"),
+    ngx_string("content-type"),
     ngx_string("forwarded"),
     ngx_string("idempotency-key"),
+    ngx_string("if-*"),
+    ngx_string("ocp-apim-*"),
     ngx_string("openai-organization"),
     ngx_string("openai-project"),
     ngx_string("proxy-*"),
+    ngx_string("range"),
     ngx_string("request-id"),
     ngx_string("trailer"),
     ngx_string("via"),
+    ngx_string("x-accel-*"),
     ngx_string("x-ai-*"),
     ngx_string("x-api-key"),
     ngx_string("x-forwarded*"),
-    ngx_string("x-goog-api-key"),
-    ngx_string("x-goog-iam-*"),
-    ngx_string("x-goog-user-project"),
+    ngx_string("x-goog-*"),
     ngx_string("x-http-method*"),
     ngx_string("x-method-override"),
+    ngx_string("x-ms-*"),
     ngx_string("x-original-*"),
     ngx_string("x-real-ip"),
     ngx_string("x-request-id"),
     ngx_string("x-rewrite-url"),
     ngx_string("x-should-retry"),
     ngx_string("x-tenant*"),
+    ngx_string("x-vertex-*"),
     ngx_null_string
 };
 
@@ -250,10 +258,9 @@ ngx_http_ai_target_headers(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     ngx_table_elt_t         *h, *to;
     ngx_http_ai_tenant_t    *tenant;
     ngx_http_ai_provider_t  *provider;
-    static ngx_str_t         json = ngx_string("application/json");
     static ngx_str_t         identity = ngx_string("identity");
 
-    n = 4;
+    n = 5;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         n += part->nelts;
@@ -277,22 +284,14 @@ ngx_http_ai_target_headers(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
                 continue;
             }
 
-            *to = h[i];
-
-            if (&h[i] == r->headers_in.content_type
-                && ctx->route.ep != AI_EP_TRANSCRIPTIONS
-                && ctx->route.ep != AI_EP_TRANSLATIONS)
-            {
-                to->value = json;
-            }
-
-            to++;
+            *to++ = h[i];
         }
     }
 
     provider = ctx->target->provider;
     tenant = ctx->key->tenant;
 
+    ngx_http_ai_header_put(&to, "content-type", 12, &ctx->type);
     ngx_http_ai_header_put(&to, "x-request-id", 12, &ctx->id);
     ngx_http_ai_header_put(&to, "accept-encoding", 15, &identity);
 
@@ -333,9 +332,17 @@ ngx_http_ai_header_dropped(ngx_table_elt_t *h)
     size_t            i, len;
     const ngx_str_t  *name;
 
+    if (h->key.len < 3) {
+        return 0;
+    }
+
     for (name = ngx_http_ai_headers_dropped; name->len; name++) {
 
-        if (name->data[0] != h->lowcase_key[0]) {
+        /* the first and the third letter tell nearly all names apart */
+
+        if (name->data[0] != h->lowcase_key[0]
+            || name->data[2] != h->lowcase_key[2])
+        {
             continue;
         }
 

@@ -1,7 +1,8 @@
 
 /*
- * The scanner's speed, MB/s: how fast whole bodies are walked token by token
- * and skipped as one value.  Usage: bench_json [FILE...]
+ * The speed of a request's scan, MB/s: whole bodies walked token by token,
+ * skipped as one value, and scanned as Chat requests; then the first two
+ * without SIMD.  Usage: bench_json [FILE...]
  */
 
 
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include "ai_json.h"
+#include "ai_request.h"
 
 
 #define BENCH_MAX  (8 << 20)
@@ -29,12 +31,27 @@ bench_now(void)
 
 
 static int
+bench_request(size_t len)
+{
+    static ai_request_t  rq;
+
+    static const ai_str_t  none = ai_string("");
+
+    return ai_request_scan(&rq, AI_EP_CHAT, bench_body, len, &none, &none);
+}
+
+
+static int
 bench_walk(size_t len, unsigned skip)
 {
     int              rc;
     ai_json_t        js;
     const ai_char   *pos;
     ai_json_token_t  tok;
+
+    if (skip == 2) {
+        return bench_request(len);
+    }
 
     ai_json_init(&js, 0);
     pos = bench_body;
@@ -58,10 +75,10 @@ bench_rate(size_t len, unsigned skip)
     size_t  i, n;
     double  best, start, spent;
 
-    n = 1 + (32 << 20) / len;
+    n = 1 + (4 << 20) / len;
     best = 0;
 
-    for (int round = 0; round < 5; round++) {
+    for (int round = 0; round < 40; round++) {
         start = bench_now();
 
         for (i = 0; i < n; i++) {
@@ -111,6 +128,10 @@ bench_case(const char *name, size_t len)
     for (portable = 0; portable < 2; portable++) {
         ai_json_portable = portable;
         printf(" %8.0f %8.0f", bench_rate(len, 0), bench_rate(len, 1));
+
+        if (!portable) {
+            printf(" %8.0f", bench_rate(len, 2));
+        }
     }
 
     printf("\n");
@@ -120,12 +141,28 @@ bench_case(const char *name, size_t len)
 static const char  bench_head[] =
     "{\"model\":\"gpt-4.1\",\"messages\":[";
 
+static const char  bench_tools[] =
+    "{\"model\":\"gpt-4.1\",\"tools\":[";
+
+static const char  bench_image[] =
+    "{\"model\":\"gpt-4.1\",\"image\":\"data:image/png;base64,";
+
 static const char  bench_chat[] =
     "{\"role\":\"user\",\"content\":\"Please explain, step by step, how a "
     "token bucket differs from a leaky bucket.\\nThen show it in C, with a "
     "short example, and say where \\\"burst\\\" comes in. The quick brown fox "
     "jumps over the lazy dog, again and again, until the context is long "
     "enough to be worth a measurement.\\n\\nThank you very much.\"},";
+
+#define BENCH_TEXT                                                           \
+    "The scheduler keeps a run queue for each core, and a task is put into "  \
+    "the queue of the core where it ran last.\\n\\nWhen a core is idle it "    \
+    "looks at its neighbours' queues, and takes half of the longest one.\\n"
+
+static const char  bench_long[] =
+    "{\"role\":\"user\",\"content\":\"" BENCH_TEXT BENCH_TEXT BENCH_TEXT
+    BENCH_TEXT BENCH_TEXT BENCH_TEXT BENCH_TEXT BENCH_TEXT BENCH_TEXT
+    BENCH_TEXT BENCH_TEXT BENCH_TEXT BENCH_TEXT BENCH_TEXT "\"},";
 
 static const char  bench_cjk[] =
     "{\"role\":\"user\",\"content\":\"\xe8\xaf\xb7\xe4\xb8\x80\xe6\xad\xa5"
@@ -157,8 +194,8 @@ main(int argc, char **argv)
     FILE   *f;
     size_t  n;
 
-    printf("%-24s %9s %8s %8s %8s %8s\n", "body", "bytes", "tokens", "skip",
-           "portable", "skip");
+    printf("%-24s %9s %8s %8s %8s %8s %8s\n", "body", "bytes", "tokens",
+           "skip", "request", "portable", "skip");
 
     if (argc > 1) {
         for (i = 1; i < argc; i++) {
@@ -179,18 +216,23 @@ main(int argc, char **argv)
     bench_case("chat", bench_fill(1000, bench_head, bench_chat, "]}"));
     bench_case("chat", bench_fill(100000, bench_head, bench_chat, "]}"));
     bench_case("chat", bench_fill(1000000, bench_head, bench_chat, "]}"));
+    bench_case("chat, long messages",
+               bench_fill(1000000, bench_head, bench_long, "]}"));
     bench_case("chat, chinese",
                bench_fill(1000000, bench_head, bench_cjk, "]}"));
     bench_case("chat, russian",
                bench_fill(1000000, bench_head, bench_cyrillic, "]}"));
     bench_case("dense tools",
-               bench_fill(100000, "{\"tools\":[", bench_tool, "]}"));
+               bench_fill(100000, bench_tools, bench_tool, "]}"));
     bench_case("dense tools",
-               bench_fill(1000000, "{\"tools\":[", bench_tool, "]}"));
+               bench_fill(1000000, bench_tools, bench_tool, "]}"));
     bench_case("image, base64",
-               bench_fill(4000000, "{\"image\":\"data:image/png;base64,",
+               bench_fill(4000000, bench_image,
                           "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ",
                           "\"}"));
+    bench_case("short messages",
+               bench_fill(1000000, bench_head,
+                          "{\"role\":\"user\",\"content\":\"hi\"},", "]}"));
 
     return 0;
 }

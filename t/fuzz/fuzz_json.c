@@ -226,8 +226,8 @@ token_check(const ai_json_token_t *tok)
         if (ai_json_uint(tok->data, tok->len, &n) == AI_OK) {
             CHECK(d == (double) n);
 
-        } else if (strpbrk(text, ".eE") == NULL) {
-            CHECK(d < 0 || d > 9007199254740991.0);
+        } else if (strpbrk(text, "-.eE") == NULL) {
+            CHECK(d > 9007199254740991.0);
         }
     }
 }

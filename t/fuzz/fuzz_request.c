@@ -20,23 +20,40 @@ typedef struct {
 } grow_t;
 
 
-static const char *const  names[] = {
-    "model", "stream", "stream_options", "include_usage", "max_tokens",
-    "max_completion_tokens", "max_output_tokens", "n", "best_of", "prompt",
-    "messages", "content", "tools", "type", "parameters", "image_url", "url",
-    "input", "generationConfig", "generation_config", "maxOutputTokens",
-    "candidateCount", "contents", "parts", "fileData", "fileUri", "requests",
-    "generateContentRequest", "system", "source", "fallbacks", "models",
-    "service_tier", "m\\u006fdel", "Model", "x", "file_id", "functionCall",
-    "output", "namespace", "environment", "stream_format", "moderation"
+/* what a member's value should mostly be, so that bodies are accepted */
+
+static const struct {
+    const char  *name;
+    char         kind;          /* string, word, number, object, array, any */
+} names[] = {
+    { "model", 's' }, { "stream", 'w' }, { "stream_options", 'o' },
+    { "include_usage", 'w' }, { "max_tokens", 'n' },
+    { "max_completion_tokens", 'n' }, { "max_output_tokens", 'n' },
+    { "n", 'n' }, { "best_of", 'n' }, { "prompt", 'a' }, { "messages", 'a' },
+    { "content", 'a' }, { "tools", 'a' }, { "type", 's' },
+    { "parameters", 'o' }, { "image_url", 'o' }, { "url", 's' },
+    { "input", 'a' }, { "generationConfig", 'o' },
+    { "generation_config", 'o' }, { "maxOutputTokens", 'n' },
+    { "candidateCount", 'n' }, { "contents", 'a' }, { "parts", 'a' },
+    { "fileData", 'o' }, { "fileUri", 's' }, { "requests", 'a' },
+    { "generateContentRequest", 'o' }, { "system", 'a' }, { "source", 'o' },
+    { "fallbacks", 'a' }, { "models", 'a' }, { "service_tier", 's' },
+    { "m\\u006fdel", 's' }, { "Model", 's' }, { "x", '*' },
+    { "y\\u0061", '*' }, { "file_id", 's' }, { "functionCall", 'o' },
+    { "output", 'a' }, { "environment", 'o' }, { "stream_format", 's' },
+    { "moderation", 'o' }
 };
 
-static const char *const  values[] = {
-    "true", "false", "null", "1", "5", "1e2", "0", "\"gem\"",
-    "\"models/gem\"", "\"a\"", "\"function\"", "\"web_search\"",
-    "\"https://x\"", "\"data:x\"", "\"\\ud83d\\ude00\"", "\"sse\"", "{}",
-    "[]", "{ }", "-1", "\"\""
+static const char *const  strings[] = {
+    "\"gem\"", "\"models/gem\"", "\"function\"", "\"web_search\"",
+    "\"https://x\"", "\"data:x\"", "\"\\ud83d\\ude00\"", "\"sse\""
 };
+
+static const char *const  words[] = { "true", "false", "null", "true" };
+
+static const char *const  numbers[] = { "1", "5", "1e2", "0", "2.0", "null" };
+
+#define PICK(table, c)  table[(c) % (sizeof(table) / sizeof(table[0]))]
 
 
 static unsigned
@@ -47,35 +64,57 @@ grow_byte(grow_t *g)
 
 
 static void
-grow_value(grow_t *g, int depth)
+grow_value(grow_t *g, int depth, char kind)
 {
-    unsigned     c, i, n;
-    const char  *name;
+    unsigned  c, i, k, n, object;
 
     c = grow_byte(g);
 
-    if (depth == 6 || (depth && c < 140)) {
-        ai_buf_cstr(&g->b, values[c % (sizeof(values) / sizeof(values[0]))]);
+    if (kind == '*' || c > 240) {
+        kind = "swnoa"[c % 5];
+    }
+
+    if (depth == 7 || kind == 's') {
+        ai_buf_cstr(&g->b, PICK(strings, c));
         return;
     }
 
-    n = 1 + grow_byte(g) % 6;
-    ai_buf_cstr(&g->b, (c & 3) && depth ? "[" : "{ ");
-
-    for (i = 0; i < n && (i == 0 || g->p < g->end); i++) {
-        ai_buf_cstr(&g->b, i ? "," : "");
-
-        if (!((c & 3) && depth)) {
-            name = names[grow_byte(g) % (sizeof(names) / sizeof(names[0]))];
-            ai_buf_char(&g->b, '"');
-            ai_buf_cstr(&g->b, name);
-            ai_buf_cstr(&g->b, "\": ");
-        }
-
-        grow_value(g, depth + 1);
+    if (kind == 'w') {
+        ai_buf_cstr(&g->b, PICK(words, c));
+        return;
     }
 
-    ai_buf_cstr(&g->b, (c & 3) && depth ? "]" : " }");
+    if (kind == 'n') {
+        ai_buf_cstr(&g->b, PICK(numbers, c));
+        return;
+    }
+
+    object = (kind == 'o');
+    n = c % 6;
+    ai_buf_cstr(&g->b, object ? "{" : "[");
+    ai_buf_cstr(&g->b, c & 64 ? " " : "");
+
+    if (depth == 0 && (c & 128)) {
+        ai_buf_cstr(&g->b, "\"model\":\"gem\"");
+        ai_buf_cstr(&g->b, n ? "," : "");
+    }
+
+    for (i = 0; i < n; i++) {
+        ai_buf_cstr(&g->b, i ? "," : "");
+
+        if (!object) {
+            grow_value(g, depth + 1, "ooso"[c / 6 % 4]);
+            continue;
+        }
+
+        k = grow_byte(g) % (sizeof(names) / sizeof(names[0]));
+        ai_buf_char(&g->b, '"');
+        ai_buf_cstr(&g->b, names[k].name);
+        ai_buf_cstr(&g->b, c & 32 ? "\" : " : "\":");
+        grow_value(g, depth + 1, names[k].kind);
+    }
+
+    ai_buf_cstr(&g->b, object ? "}" : "]");
 }
 
 
@@ -132,7 +171,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t         len;
     ai_buf_t       b;
     unsigned       gemini;
-    ai_str_t       path, none = ai_string(""), model = ai_string("new\"\n");
+    ai_str_t       path, none = ai_string(""), model = ai_string("new\"\\");
     ai_char       *body;
     ai_request_t   rq, again;
     ai_rewrite_t   want;
@@ -175,7 +214,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         g.p = data + 2;
         g.end = data + size;
         ai_buf_init(&g.b, grown, sizeof(grown));
-        grow_value(&g, 0);
+        grow_value(&g, 0, 'o');
         len = (size_t) (g.b.pos - grown);
         body = malloc(len);
         memcpy(body, grown, len);

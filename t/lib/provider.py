@@ -361,7 +361,8 @@ class Exchange:
             'status': self.status, 'end': end, 'stream': self.stream,
             'input': self.tokens[0] if self.tokens else None,
             'output': self.tokens[1] if self.tokens else None,
-            'words': self.words, 'events': self.events, 'bytes': self.sent,
+            'words': self.words, 'tokens': self.words,
+            'events': self.events, 'bytes': self.sent,
             'body_bytes': len(self.body),
             'body_sha256': hashlib.sha256(self.body).hexdigest(),
             'keys': sorted(k.lower() for k, _ in self.headers

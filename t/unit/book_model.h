@@ -227,6 +227,16 @@ model_judge(const model_t *m, int owner, const ai_limit_t *l,
         n = r == AI_RES_COST ? bound[r] : r == AI_RES_REQUESTS ? 1 : guess[r];
         held = model_bucket_held(m, owner, r, p);
 
+        /* the answer's part of a guess needs a full bucket, no more */
+
+        if (n > l->burst
+            && (r == AI_RES_OUTPUT_TOKENS
+                || (r == AI_RES_TOKENS
+                    && guess[AI_RES_INPUT_TOKENS] <= l->burst)))
+        {
+            n = l->burst;
+        }
+
         if (n > l->burst) {
             return -1;
         }

@@ -429,6 +429,48 @@ settled_by_new_limits(void **state)
 }
 
 
+/* an answer may be longer than a bucket is deep: it needs a full one */
+
+static void
+guesses_refuse_nobody_for_ever(void **state)
+{
+    ai_ref_t      hold;
+    fixture_t     f;
+
+    (void) state;
+
+    begin(&f, 1 << 20);
+    limit(&f, AI_RES_TOKENS, AI_PERIOD_MINUTE, 600);
+    f.ask.guess[AI_RES_INPUT_TOKENS] = 100;
+    f.ask.guess[AI_RES_OUTPUT_TOKENS] = 800;
+    f.ask.guess[AI_RES_TOKENS] = 900;
+
+    assert_int_equal(take(&f, &hold), AI_OK);
+    assert_int_equal(limit_view(&f, 0).used, 900);
+
+    settle(&f, hold, 60, 0);
+    assert_int_equal(limit_view(&f, 0).used, 60);
+
+    /* 10 a second: whole again in six */
+
+    assert_int_equal(take(&f, &hold), AI_BUSY);
+    assert_int_equal(f.why.wait_ms, 6000);
+
+    f.now.mono_ms += 6000;
+    assert_int_equal(take(&f, &hold), AI_OK);
+    settle(&f, hold, 0, 0);
+
+    /* but what is there already must fit */
+
+    f.now.mono_ms += 3600000;
+    f.ask.guess[AI_RES_INPUT_TOKENS] = 601;
+
+    assert_int_equal(take(&f, &hold), AI_BUSY);
+    assert_int_equal(f.why.wait_ms, -1);
+    end(&f);
+}
+
+
 static void
 hostile_numbers_stay_in_bounds(void **state)
 {
@@ -541,6 +583,7 @@ main(void)
         cmocka_unit_test(clock_set_back_opens_no_window),
         cmocka_unit_test(rows_are_counted_in_their_window),
         cmocka_unit_test(settled_by_new_limits),
+        cmocka_unit_test(guesses_refuse_nobody_for_ever),
         cmocka_unit_test(hostile_numbers_stay_in_bounds),
         cmocka_unit_test(histories_equal_the_model),
     };

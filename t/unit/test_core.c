@@ -95,6 +95,44 @@ test_numbers(void **state)
 }
 
 
+/* every width, and where the width changes */
+
+static void
+test_digits(void **state)
+{
+    char      expected[32];
+    size_t    room;
+    uint64_t  n, power;
+    ai_buf_t  b;
+    unsigned  i, k;
+
+    (void) state;
+
+    for (i = 0, power = 1; i < 20; i++, power *= 10) {
+        for (k = 0; k < 5; k++) {
+            n = (k == 4) ? power * 7 + i : power + k - 2;
+            snprintf(expected, sizeof(expected), "%llu",
+                     (unsigned long long) n);
+
+            for (room = 0; room < 32; room++) {
+                test_start(&b, room);
+                ai_buf_uint(&b, n);
+
+                if (room < strlen(expected)) {
+                    assert_true(b.full);
+                    assert_ptr_equal(b.pos, out);
+                    continue;
+                }
+
+                assert_false(b.full);
+                assert_int_equal((char *) b.pos - out, strlen(expected));
+                assert_memory_equal(out, expected, strlen(expected));
+            }
+        }
+    }
+}
+
+
 static void
 test_nanos(void **state)
 {
@@ -139,6 +177,60 @@ test_json(void **state)
     test_written(&b, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
                      "\xef\xbf\xbdz\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
                      "\xef\xbf\xbd\"");
+}
+
+
+/* every byte at every place of strings that are otherwise plain */
+
+static void
+test_json_places(void **state)
+{
+    char       expected[64], *p;
+    size_t     len, at, i;
+    ai_buf_t   b;
+    unsigned   c;
+    ai_char    text[24];
+
+    (void) state;
+
+    for (len = 1; len <= sizeof(text); len++) {
+        for (at = 0; at < len; at++) {
+            for (c = 0; c < 256; c++) {
+                memset(text, ' ' + (int) (at * 5 + c) % 2, sizeof(text));
+                text[at] = (ai_char) c;
+
+                p = expected;
+                *p++ = '"';
+
+                for (i = 0; i < len; i++) {
+                    if (text[i] == '"' || text[i] == '\\') {
+                        p += sprintf(p, "\\%c", text[i]);
+
+                    } else if (text[i] >= 0x80) {
+                        p += sprintf(p, "\xef\xbf\xbd");
+
+                    } else if (text[i] >= 0x20 && text[i] != 0x7f) {
+                        *p++ = (char) text[i];
+
+                    } else {
+                        p += text[i] == '\n' ? sprintf(p, "\\n")
+                             : text[i] == '\r' ? sprintf(p, "\\r")
+                             : text[i] == '\t' ? sprintf(p, "\\t")
+                             : sprintf(p, "\\u%04x", text[i]);
+                    }
+                }
+
+                *p++ = '"';
+
+                test_start(&b, sizeof(out));
+                ai_buf_json(&b, text, len);
+
+                assert_false(b.full);
+                assert_int_equal((char *) b.pos - out, p - expected);
+                assert_memory_equal(out, expected, p - expected);
+            }
+        }
+    }
 }
 
 
@@ -245,17 +337,62 @@ test_crc(void **state)
 }
 
 
+static void
+test_crc32c(void **state)
+{
+    size_t    i, k, n;
+    ai_char   data[96];
+    uint32_t  whole, slow;
+
+    (void) state;
+
+    assert_int_equal(ai_crc32c(0, "123456789", 9), 0xe3069283);
+    assert_int_equal(ai_crc32c_plain(0, "123456789", 9), 0xe3069283);
+
+    for (i = 0; i < sizeof(data); i++) {
+        data[i] = (ai_char) (i * 101 + 7);
+    }
+
+    /* against the definition, at every length, place and split */
+
+    for (i = 0; i <= sizeof(data) - 8; i++) {
+        for (n = 0; n < 8; n++) {
+            slow = 0xffffffff;
+
+            for (k = 0; k < i * 8; k++) {
+                slow ^= data[n + k / 8] >> k % 8 & 1;
+                slow = slow >> 1 ^ (slow & 1 ? 0x82f63b78 : 0);
+            }
+
+            whole = ai_crc32c(0, data + n, i);
+            assert_int_equal(whole, ~slow);
+            assert_int_equal(ai_crc32c_plain(0, data + n, i), whole);
+
+            for (k = 0; k <= i; k++) {
+                slow = ai_crc32c(0, data + n, k);
+                assert_int_equal(ai_crc32c(slow, data + n + k, i - k), whole);
+                assert_int_equal(ai_crc32c_plain(slow, data + n + k, i - k),
+                                 whole);
+            }
+        }
+    }
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_digits),
         cmocka_unit_test(test_nanos),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_places),
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_decimal),
-        cmocka_unit_test(test_crc)
+        cmocka_unit_test(test_crc),
+        cmocka_unit_test(test_crc32c)
     };
 
     return cmocka_run_group_tests_name("core", tests, NULL, NULL);

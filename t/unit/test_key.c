@@ -102,6 +102,38 @@ test_digest(void **state)
 }
 
 
+/* every byte at every place, against the C library */
+
+static void
+test_uuid_digits(void **state)
+{
+    char      text[37], *p;
+    int       i, k, n;
+    ai_char   id[16], got[37];
+
+    (void) state;
+
+    for (i = 0; i < 16; i++) {
+        for (k = 0; k < 256; k++) {
+            memset(id, 0x9a ^ k, sizeof(id));
+            id[i] = (ai_char) k;
+
+            for (n = 0, p = text; n < 16; n++) {
+                p += sprintf(p, "%s%02x",
+                             n == 4 || n == 6 || n == 8 || n == 10 ? "-" : "",
+                             id[n]);
+            }
+
+            got[36] = 0x5a;
+            ai_uuid_text(got, id);
+
+            assert_memory_equal(got, text, 36);
+            assert_int_equal(got[36], 0x5a);
+        }
+    }
+}
+
+
 static void
 test_uuid(void **state)
 {
@@ -138,7 +170,8 @@ main(void)
         cmocka_unit_test(test_shape),
         cmocka_unit_test(test_typing_errors),
         cmocka_unit_test(test_digest),
-        cmocka_unit_test(test_uuid)
+        cmocka_unit_test(test_uuid),
+        cmocka_unit_test(test_uuid_digits)
     };
 
     return cmocka_run_group_tests_name("key", tests, NULL, NULL);

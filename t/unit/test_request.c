@@ -64,7 +64,8 @@ test_chat(void **state)
 
     (void) state;
 
-    body = "{\"model\":\"gpt-4.1\", \"messages\":[{\"role\":\"user\",\"content\":"
+    body = "{\"model\":\"gpt-4.1\", \"messages\":[{\"role\":\"user\","
+           "\"content\":"
            "\"hi\"}],\"stream\":true,\"n\":3,\"max_tokens\":100,"
            "\"service_tier\":\"flex\"}";
 
@@ -159,31 +160,38 @@ test_passed(void **state)
           "\"type\":\"ephemeral\",\"ttl\":\"1h\"}}],\"messages\":[{\"role\":"
           "\"user\",\"content\":[{\"type\":\"image\",\"source\":{\"type\":"
           "\"base64\",\"media_type\":\"image/png\",\"data\":\"AA\"}},{\"type\":"
-          "\"document\",\"source\":{\"type\":\"content\",\"content\":[{\"type\":"
+          "\"document\",\"source\":{\"type\":\"content\",\"content\":[{"
+          "\"type\":"
           "\"text\",\"text\":\"x\"}]}}]},{\"role\":\"assistant\",\"content\":[{"
           "\"type\":\"thinking\",\"thinking\":\"x\",\"signature\":\"s\"},"
           "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{"
-          "\"file_id\":\"mine\",\"source\":{\"url\":\"http://x\"}}}]},{\"role\":"
+          "\"file_id\":\"mine\",\"source\":{\"url\":\"http://x\"}}}]},{"
+          "\"role\":"
           "\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":"
           "\"t\",\"content\":\"x\"}]}],\"tools\":[{\"name\":\"f\","
-          "\"input_schema\":{\"type\":\"object\",\"properties\":{\"model\":{}}}}"
-          ",{\"type\":\"bash_20250124\",\"name\":\"bash\"},{\"type\":\"custom\","
+          "\"input_schema\":{\"type\":\"object\",\"properties\":{\"model\":{"
+          "}}}}"
+          ",{\"type\":\"bash_20250124\",\"name\":\"bash\"},{\"type\":"
+          "\"custom\","
           "\"name\":\"g\",\"input_schema\":{}}],\"thinking\":{\"type\":"
-          "\"enabled\",\"budget_tokens\":1024},\"metadata\":{\"user_id\":\"u\"},"
+          "\"enabled\",\"budget_tokens\":1024},\"metadata\":{\"user_id\":"
+          "\"u\"},"
           "\"stop_sequences\":[],\"tool_choice\":{\"type\":\"auto\"},"
           "\"mcp_servers\":[],\"container\":null,\"diagnostics\":{"
           "\"previous_message_id\":null},\"context_management\":{\"edits\":[{"
           "\"type\":\"clear_tool_uses_20250919\"}]}}" },
 
         { AI_EP_GENERATE, "{\"contents\":[{\"role\":\"user\",\"parts\":[{"
-          "\"text\":\"x\"},{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":"
+          "\"text\":\"x\"},{\"inlineData\":{\"mimeType\":\"image/png\","
+          "\"data\":"
           "\"AA\"}}]},{\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":{"
           "\"fileData\":{\"fileUri\":\"files/x\"}}}}]}],\"systemInstruction\":{"
           "\"parts\":{\"text\":\"x\"}},\"tools\":[{\"functionDeclarations\":[{"
           "\"name\":\"f\",\"parameters\":{\"model\":1}}]}],\"toolConfig\":{},"
           "\"safetySettings\":[{\"category\":\"HARM\",\"threshold\":\"BLOCK\"}"
           "],\"generationConfig\":{\"temperature\":0.1,\"thinkingConfig\":{"
-          "\"thinkingBudget\":0},\"responseSchema\":{\"maxOutputTokens\":1}}}" },
+          "\"thinkingBudget\":0},\"responseSchema\":{\"maxOutputTokens\":1}}"
+          "}" },
 
         { AI_EP_EMBEDDINGS, "{\"model\":\"e\",\"input\":[\"a\",\"b\"],"
           "\"encoding_format\":\"base64\",\"dimensions\":10}" },
@@ -194,7 +202,8 @@ test_passed(void **state)
         { AI_EP_SPEECH, "{\"model\":\"tts\",\"input\":\"x\",\"voice\":\"a\"}" },
         { AI_EP_EMBED, "{\"model\":\"models/gem\",\"content\":{\"parts\":[{"
           "\"text\":\"x\"}]},\"taskType\":\"RETRIEVAL_QUERY\"}" },
-        { AI_EP_COUNT_TOKENS, "{\"contents\":[{\"parts\":[{\"text\":\"x\"}]}]}" }
+        { AI_EP_COUNT_TOKENS, "{\"contents\":[{\"parts\":[{\"text\":\"x\"}]}"
+          "]}" }
     };
 
     (void) state;
@@ -257,6 +266,8 @@ test_refused_members(void **state)
         { AI_EP_CHAT, "\"n\":1.5", "n" },
         { AI_EP_CHAT, "\"n\":-1", "n" },
         { AI_EP_CHAT, "\"n\":1e400", "n" },
+        { AI_EP_CHAT, "\"n\":1e2", "n" },
+        { AI_EP_CHAT, "\"max_tokens\":16384.0", "max_tokens" },
         { AI_EP_CHAT, "\"n\":100000000", "n" },
         { AI_EP_CHAT, "\"max_tokens\":-1", "max_tokens" },
         { AI_EP_CHAT, "\"max_tokens\":\"5\"", "max_tokens" },
@@ -377,11 +388,13 @@ test_refused_bodies(void **state)
         { AI_EP_GENERATE, "{\"model\":\"other\"}" },
         { AI_EP_GENERATE, "{\"generationConfig\":{\"maxOutputTokens\":1,"
           "\"max_output_tokens\":1}}" },
-        { AI_EP_GENERATE, "{\"generationConfig\":{},\"generation_config\":{}}" },
+        { AI_EP_GENERATE, "{\"generationConfig\":{},\"generation_config\":{}"
+          "}" },
         { AI_EP_GENERATE, "{\"generationconfig\":{}}" },
         { AI_EP_GENERATE, "{\"cachedContent\":\"cachedContents/x\"}" },
         { AI_EP_GENERATE, "{\"contents\":[{\"parts\":[{\"fileData\":{"
-          "\"fileUri\":\"https://generativelanguage.googleapis.com/v1beta/files/x"
+          "\"fileUri\":\"https://generativelanguage.googleapis.com/v1beta/"
+          "files/x"
           "\"}}]}]}" },
         { AI_EP_GENERATE, "{\"contents\":{\"parts\":{\"file_data\":{"
           "\"file_uri\":\"files/x\"}}}}" },
@@ -525,6 +538,56 @@ test_flags(void **state)
 }
 
 
+/* what is in the body itself and is no text: how many, and its bytes */
+
+static void
+test_media(void **state)
+{
+    unsigned  i;
+
+    static const struct {
+        ai_endpoint_t   ep;
+        uint64_t        media;
+        uint64_t        bytes;
+        const char     *body;
+    } table[] = {
+        { AI_EP_CHAT, 0, 0, "\"messages\":[{\"content\":\"data:x\"}]" },
+        { AI_EP_CHAT, 2, 38, "\"messages\":[{\"content\":["
+          "{\"image_url\":{\"url\":\"data:image/png;base64,AAAA\"}},"
+          "{\"input_audio\":{\"data\":\"BBBBBBBBBBBB\"}}]}]" },
+        { AI_EP_CHAT, 0, 0, "\"messages\":[{\"content\":["
+          "{\"image_url\":{\"url\":\"https://a.test/\"}}]}]" },
+        { AI_EP_RESPONSES, 1, 4, "\"input\":[{\"content\":["
+          "{\"file_data\":\"AAAA\"}]}]" },
+        { AI_EP_MESSAGES, 1, 8, "\"messages\":[{\"content\":["
+          "{\"source\":{\"data\":\"AAAABBBB\"}}]}]" },
+        { AI_EP_MESSAGES, 1, 4, "\"messages\":[{\"content\":[{\"content\":["
+          "{\"source\":{\"data\":\"AAAA\"}}]}]}]" },
+        { AI_EP_GENERATE, 2, 12, "\"contents\":[{\"parts\":["
+          "{\"inlineData\":{\"data\":\"AAAA\"}},"
+          "{\"inline_data\":{\"data\":\"BBBBBBBB\"}}]}]" }
+    };
+
+    char  body[512];
+
+    (void) state;
+
+    for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        (void) snprintf(body, sizeof(body), "{%s%s}",
+                        table[i].ep == AI_EP_GENERATE ? ""
+                                                      : "\"model\":\"a\",",
+                        table[i].body);
+
+        (void) test_scan(table[i].ep, body);
+
+        if (rq.media != table[i].media || rq.media_bytes != table[i].bytes) {
+            fail_msg("%s: %u of %u bytes", body, (unsigned) rq.media,
+                     (unsigned) rq.media_bytes);
+        }
+    }
+}
+
+
 static void
 test_counts(void **state)
 {
@@ -640,9 +703,9 @@ test_edit(void **state)
           "{\"max_tokens\":5, \"model\":\"a\"}" },
         { AI_EP_CHAT, "{\"model\":\"a\"}", 1, 5, 2,
           "{\"max_completion_tokens\":5,\"model\":\"x\\\"y\"}" },
-        { AI_EP_CHAT, "{\"model\":\"a\",\"max_tokens\":1e3}", 0, 1000, 0,
-          "{\"model\":\"a\",\"max_tokens\":1e3}" },
-        { AI_EP_CHAT, "{\"model\":\"a\",\"max_tokens\":1e3}", 0, 50, 2,
+        { AI_EP_CHAT, "{\"model\":\"a\",\"max_tokens\":1000}", 0, 1000, 0,
+          "{\"model\":\"a\",\"max_tokens\":1000}" },
+        { AI_EP_CHAT, "{\"model\":\"a\",\"max_tokens\":1000}", 0, 50, 2,
           "{\"model\":\"a\",\"max_tokens\":50}" },
         { AI_EP_CHAT, "{\"max_completion_tokens\":null,\"model\":\"a\"}", 1,
           50, 0, "{\"max_completion_tokens\":50,\"model\":\"x\\\"y\"}" },
@@ -807,6 +870,7 @@ main(void)
         cmocka_unit_test(test_refused_members),
         cmocka_unit_test(test_refused_bodies),
         cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_media),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_path_model),
         cmocka_unit_test(test_edit),

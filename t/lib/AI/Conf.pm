@@ -46,7 +46,8 @@ EOF
 #   listen, upstream         of the server and of upstream mock {}
 #   providers, models, plan, tenants    text in place of the usual blocks
 #   plan_extra               lines added to the usual plan
-#   main, events, http, server, location    text added there
+#   main, events, http, server, location    text added there; the settings of
+#                            the proxy stand in server, a location may differ
 
 sub gateway {
     my (%o) = @_;
@@ -103,13 +104,13 @@ $c{tenants}
     $c{http}
 
     server {
-        listen  $c{listen};
+        listen   $c{listen};
+        include  %%TOP%%/conf.example/ai_proxy.conf;
         $c{server}
 
         location / {
             ai_gateway  on;
             proxy_pass  \$ai_pass;
-            include     %%TOP%%/conf.example/ai_proxy.conf;
             $c{location}
         }
 

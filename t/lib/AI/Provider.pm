@@ -95,12 +95,14 @@ sub journal {
 }
 
 
-# those of one request id; several when it was tried again
+# those of one request id, several when it was tried again; without an id all
 
 sub entries {
     my ($self, $id) = @_;
 
-    return grep { ($_->{id} // '') eq $id } $self->journal;
+    return $self->journal if @_ == 1;
+
+    return grep { ($_->{id} // '') eq ($id // '') } $self->journal;
 }
 
 

@@ -1,0 +1,120 @@
+
+/*
+ * Private to the scanner: runs of bytes that need no look at the grammar.
+ */
+
+
+#ifndef AI_JSON_RUN_H
+#define AI_JSON_RUN_H
+
+
+#include "ai_json.h"
+
+#if (__SSE2__)
+#include <emmintrin.h>
+#endif
+
+
+#define ai_json_is_digit(c)  ((unsigned) (c) - '0' < 10)
+
+#define ai_json_is_hex(c)                                                    \
+    (ai_json_is_digit(c) || (unsigned) ((c) | 0x20) - 'a' < 6)
+
+#define ai_json_is_space(c)                                                  \
+    ((c) == ' ' || (c) == '\n' || (c) == '\r' || (c) == '\t')
+
+
+/* what may stand behind a backslash, but for 'u' */
+
+extern const ai_char  ai_json_short_escapes[256];
+
+
+/*
+ * Moves *pos to the closing quote, or to end, from any place in a string.
+ * AI_ERROR: *pos is at a byte that no string has.
+ */
+int ai_json_string_run(ai_json_t *js, const ai_char **pos,
+    const ai_char *end);
+
+/*
+ * Passes whole characters of a string, also escaped ones; *escaped is set when
+ * some were.  Stops at the closing quote, at end, or at whatever has to be
+ * looked at byte by byte: it is no part of a string, or cut off by end.
+ * lax: bytes past ASCII are not looked at.
+ */
+const ai_char *ai_json_plain_run(const ai_char *p, const ai_char *end,
+    unsigned lax, unsigned *escaped);
+
+/* the first byte that is no white space, or end */
+const ai_char *ai_json_space_run(const ai_char *p, const ai_char *end);
+
+
+#if (__SSE2__)
+
+#define ai_json_load(p)  _mm_loadu_si128((const __m128i *) (const void *) (p))
+
+
+/*
+ * The bytes that end a run, as the sign that a movemask takes: signed, all past
+ * ASCII are less than 0x20.
+ */
+
+static inline __m128i
+ai_json_stop(__m128i v)
+{
+    __m128i  m;
+
+    m = _mm_subs_epi8(v, _mm_set1_epi8(0x20));
+    m = _mm_or_si128(m, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+
+    return _mm_or_si128(m, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+}
+
+#endif
+
+
+/* most keys and words end within sixteen bytes; NULL: not this one */
+
+static inline const ai_char *
+ai_json_short_run(const ai_json_t *js, const ai_char *p, const ai_char *end)
+{
+#if (__SSE2__)
+
+    unsigned  m;
+
+    if (end - p >= 16 && !(js->hex | js->utf8 | ai_json_portable)) {
+        m = (unsigned) _mm_movemask_epi8(ai_json_stop(ai_json_load(p)));
+
+        if (m && p[__builtin_ctz(m)] == '"') {
+            return p + __builtin_ctz(m);
+        }
+    }
+
+#else
+
+    (void) js;
+    (void) p;
+    (void) end;
+
+#endif
+
+    return NULL;
+}
+
+
+static inline const ai_char *
+ai_json_space(const ai_char *p, const ai_char *end)
+{
+    if (p == end || *p > ' ') {
+        return p;
+    }
+
+    if (end - p > 1 && *p == ' ' && p[1] > ' ') {
+        return p + 1;
+    }
+
+    return ai_json_space_run(p, end);
+}
+
+
+#endif /* AI_JSON_RUN_H */

@@ -1,0 +1,144 @@
+
+/*
+ * The bytes of a string: escapes and UTF-8, resumable inside of both.
+ */
+
+
+#include "ai_json.h"
+#include "ai_json_run.h"
+
+
+/* js->hex: this, or how many digits of \uXXXX are to come */
+
+#define AI_JSON_BACKSLASH  5
+
+
+static int
+ai_json_utf8_lead(ai_json_t *js, ai_char c)
+{
+    js->utf8_lo = 0x80;
+    js->utf8_hi = 0xbf;
+
+    if (c >= 0xc2 && c <= 0xdf) {
+        js->utf8 = 1;
+
+    } else if (c >= 0xe0 && c <= 0xef) {
+        js->utf8 = 2;
+        js->utf8_lo = (c == 0xe0) ? 0xa0 : 0x80;
+        js->utf8_hi = (c == 0xed) ? 0x9f : 0xbf;
+
+    } else if (c >= 0xf0 && c <= 0xf4) {
+        js->utf8 = 3;
+        js->utf8_lo = (c == 0xf0) ? 0x90 : 0x80;
+        js->utf8_hi = (c == 0xf4) ? 0x8f : 0xbf;
+
+    } else {
+        return AI_ERROR;
+    }
+
+    return AI_OK;
+}
+
+
+/* the rest of a sequence of UTF-8 */
+
+static int
+ai_json_utf8_rest(ai_json_t *js, const ai_char **pos, const ai_char *end)
+{
+    for ( /* void */ ; js->utf8 && *pos < end; (*pos)++) {
+
+        if (**pos < js->utf8_lo || **pos > js->utf8_hi) {
+            return AI_ERROR;
+        }
+
+        js->utf8--;
+        js->utf8_lo = 0x80;
+        js->utf8_hi = 0xbf;
+    }
+
+    return AI_OK;
+}
+
+
+/* one byte of an escape, behind its backslash */
+
+static int
+ai_json_escape(ai_json_t *js, ai_char c)
+{
+    if (js->hex != AI_JSON_BACKSLASH) {
+        js->hex--;
+
+        return ai_json_is_hex(c) ? AI_OK : AI_ERROR;
+    }
+
+    js->hex = 0;
+
+    if (c == 'u') {
+        js->hex = 4;
+        return AI_OK;
+    }
+
+    return ai_json_short_escapes[c] ? AI_OK : AI_ERROR;
+}
+
+
+/* what ai_json_plain_run() stopped at, or comes from an earlier piece */
+
+static int
+ai_json_string_byte(ai_json_t *js, ai_char c)
+{
+    if (js->hex) {
+        return ai_json_escape(js, c);
+    }
+
+    if (c == '\\') {
+        js->escaped = 1;
+        js->hex = AI_JSON_BACKSLASH;
+        return AI_OK;
+    }
+
+    if (c < 0x80 || js->lax) {
+        return c < 0x20 ? AI_ERROR : AI_OK;
+    }
+
+    return ai_json_utf8_lead(js, c);
+}
+
+
+int
+ai_json_string_run(ai_json_t *js, const ai_char **pos, const ai_char *end)
+{
+    unsigned        escaped;
+    const ai_char  *p;
+
+    for (p = *pos; /* void */ ; p++) {
+
+        if (js->utf8 && ai_json_utf8_rest(js, &p, end) != AI_OK) {
+            break;
+        }
+
+        if (js->hex == 0) {
+            escaped = 0;
+            p = ai_json_plain_run(p, end, js->lax, &escaped);
+            js->escaped |= escaped & 1;
+
+            if (p < end && *p == '"') {
+                *pos = p;
+                return AI_OK;
+            }
+        }
+
+        if (p == end) {
+            *pos = p;
+            return AI_OK;
+        }
+
+        if (ai_json_string_byte(js, *p) != AI_OK) {
+            break;
+        }
+    }
+
+    *pos = p;
+
+    return AI_ERROR;
+}
