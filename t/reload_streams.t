@@ -128,7 +128,7 @@ sub prices {
 
     $used++;
 
-    is($old->{cost_usd}, '0.000262000', 'price at admission');diag explain $old;
+    is($old->{cost_usd}, '0.000262000', 'price at admission');
     is($new->{cost_usd}, '0.002620000', 'price of the next one');
     isnt($old->{price_version}, $new->{price_version}, 'versions differ');
 }
