@@ -100,7 +100,7 @@ $(BUILD)/fuzz/%: t/fuzz/%.c $(FUZZ_OBJ) $(wildcard t/fuzz/*.h)
 # Debian's nginx has no sanitizer: the runtime is loaded before it.  Pools are
 # nginx's own, so what it leaves at exit is no leak of ours.
 
-ASAN_ENV = AI_MODULE=$(BUILD)/asan/$(SO) AI_TIMEOUT_FACTOR=3 \
+ASAN_ENV = AI_MODULE=$(CURDIR)/$(BUILD)/asan/$(SO) AI_TIMEOUT_FACTOR=3 \
 	AI_PRELOAD="$$($(CC) -print-file-name=libasan.so) \
 	    $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:abort_on_error=1 \

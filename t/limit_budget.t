@@ -129,7 +129,7 @@ ok(waitfor { $t->chat($body, key => 'narrow')->status == 200 },
 
 waitfor { $p->open_streams == 3 } or diag('streams did not start');
 
-$t->kill_worker('KILL') for 1 .. 2;
+$t->kill_worker('KILL', $_) for $t->workers;
 
 ok(waitfor { $t->chat($body, key => 'narrow')->status == 200 },
     'killed workers free their slots');

@@ -87,7 +87,7 @@ $c->read_events(1);
 ok(waitfor { (grep { $_->{name} eq 'openai' } @{ $t->status->{providers} })[0]
     {open} == 1 }, 'a stream is open');
 
-$t->kill_worker('KILL') for 1 .. 2;
+$t->kill_worker('KILL', $_) for $t->workers;
 $c->close;
 
 ok(waitfor { (grep { $_->{name} eq 'openai' } @{ $t->status->{providers} })[0]

@@ -248,7 +248,13 @@ ngx_http_ai_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     }
 
     if (ctx->replaced) {
-        return ngx_http_ai_page_body(r, in, ngx_http_next_body_filter);
+        rc = ngx_http_ai_page_body(r, in, ngx_http_next_body_filter);
+
+        if (rc == NGX_OK) {
+            ngx_http_ai_end(ctx);
+        }
+
+        return rc;
     }
 
     if (!ctx->answered || ctx->refused) {
@@ -283,7 +289,15 @@ ngx_http_ai_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return NGX_OK;
     }
 
-    return ngx_http_ai_forward(r, ctx, out);
+    rc = ngx_http_ai_forward(r, ctx, out);
+
+    /* all was sent: a lingering close may keep the log phase for long */
+
+    if (rc == NGX_OK && ctx->last_seen) {
+        ngx_http_ai_end(ctx);
+    }
+
+    return rc;
 }
 
 
