@@ -18,6 +18,18 @@
 #include <string.h>
 
 
+/*
+ * Functions of src/core are called within one module only: calls that need no
+ * look-up by the dynamic linker.
+ */
+
+#define AI_HIDDEN_BEGIN  _Pragma("GCC visibility push(hidden)")
+#define AI_HIDDEN_END    _Pragma("GCC visibility pop")
+
+
+AI_HIDDEN_BEGIN
+
+
 /* the values are nginx's own, so that glue can pass them on */
 
 #define AI_OK         0
@@ -92,6 +104,9 @@ int ai_decimal_parse(const ai_char *data, size_t len, int64_t *billionths);
 
 /* CRC-32 (IEEE 802.3, reflected); "crc" is 0 to begin, or an earlier result */
 uint32_t ai_crc32(uint32_t crc, const void *data, size_t len);
+
+
+AI_HIDDEN_END
 
 
 #endif /* AI_CORE_H */

@@ -52,10 +52,6 @@ typedef enum {
 static const char *const  ai_json_words[] = { "true", "false", "null" };
 
 
-#define ai_json_in_object(js)                                                \
-    ((js)->stack[((js)->depth - 1) / 64] >> (((js)->depth - 1) % 64) & 1)
-
-
 void
 ai_json_init(ai_json_t *js, unsigned lax)
 {
@@ -120,7 +116,7 @@ ai_json_value_end(ai_json_t *js, const ai_char *p, const ai_char *end)
         return p;
     }
 
-    js->state = ai_json_in_object(js) ? AI_JSON_S_KEY : AI_JSON_S_VALUE;
+    js->state = js->object ? AI_JSON_S_KEY : AI_JSON_S_VALUE;
 
     return p + 1;
 }
@@ -318,11 +314,13 @@ ai_json_open(ai_json_t *js, const ai_char **pos, const ai_char *p,
 
     if (*p == '{') {
         js->stack[js->depth / 64] |= bit;
+        js->object = 1;
         js->state = AI_JSON_S_FIRST_KEY;
         tok->type = AI_JSON_OBJECT;
 
     } else {
         js->stack[js->depth / 64] &= ~bit;
+        js->object = 0;
         js->state = AI_JSON_S_FIRST_VALUE;
         tok->type = AI_JSON_ARRAY;
     }
@@ -340,8 +338,15 @@ static inline int
 ai_json_close(ai_json_t *js, const ai_char **pos, const ai_char *p,
     const ai_char *end, ai_json_token_t *tok)
 {
+    unsigned  top;
+
     tok->type = (*p == '}') ? AI_JSON_OBJECT_END : AI_JSON_ARRAY_END;
     js->depth--;
+
+    if (js->depth) {
+        top = js->depth - 1u;
+        js->object = js->stack[top / 64] >> (top % 64) & 1;
+    }
 
     ai_json_last(js, p, p + 1, tok);
     *pos = ai_json_value_end(js, p + 1, end);
@@ -477,7 +482,7 @@ ai_json_step(ai_json_t *js, const ai_char **pos, const ai_char *end,
 
         default:            /* AI_JSON_S_NEXT */
 
-            if (*p == (ai_json_in_object(js) ? '}' : ']')) {
+            if (*p == (js->object ? '}' : ']')) {
                 return ai_json_close(js, pos, p, end, tok);
             }
 
@@ -485,7 +490,7 @@ ai_json_step(ai_json_t *js, const ai_char **pos, const ai_char *end,
                 return ai_json_broken(js, pos, p);
             }
 
-            js->state = ai_json_in_object(js) ? AI_JSON_S_KEY
+            js->state = js->object ? AI_JSON_S_KEY
                                               : AI_JSON_S_VALUE;
         }
     }

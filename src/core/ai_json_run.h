@@ -15,6 +15,9 @@
 #endif
 
 
+AI_HIDDEN_BEGIN
+
+
 #define ai_json_is_digit(c)  ((unsigned) (c) - '0' < 10)
 
 #define ai_json_is_hex(c)                                                    \
@@ -115,6 +118,9 @@ ai_json_space(const ai_char *p, const ai_char *end)
 
     return ai_json_space_run(p, end);
 }
+
+
+AI_HIDDEN_END
 
 
 #endif /* AI_JSON_RUN_H */

@@ -120,7 +120,7 @@ ai_json_string_run(ai_json_t *js, const ai_char **pos, const ai_char *end)
         if (js->hex == 0) {
             escaped = 0;
             p = ai_json_plain_run(p, end, js->lax, &escaped);
-            js->escaped |= escaped & 1;
+            js->escaped |= (uint8_t) escaped;
 
             if (p < end && *p == '"') {
                 *pos = p;
