@@ -33,10 +33,10 @@ extern const ai_char  ai_json_short_escapes[256];
 
 
 /*
- * Moves *pos to the closing quote, or to end, from any place in a string.
- * AI_ERROR: *pos is at a byte that no string has.
+ * From any place in a string: returns where its closing quote is, or end, or
+ * the byte that no string has there.
  */
-int ai_json_string_run(ai_json_t *js, const ai_char **pos,
+const ai_char *ai_json_string_run(ai_json_t *js, const ai_char *p,
     const ai_char *end);
 
 /*
@@ -79,13 +79,13 @@ ai_json_stop(__m128i v)
 /* most keys and words end within sixteen bytes; NULL: not this one */
 
 static inline const ai_char *
-ai_json_short_run(const ai_json_t *js, const ai_char *p, const ai_char *end)
+ai_json_short_run(const ai_char *p, const ai_char *end)
 {
 #if (__SSE2__)
 
     unsigned  m;
 
-    if (end - p >= 16 && !(js->hex | js->utf8 | ai_json_portable)) {
+    if (end - p >= 16 && !ai_json_portable) {
         m = (unsigned) _mm_movemask_epi8(ai_json_stop(ai_json_load(p)));
 
         if (m && p[__builtin_ctz(m)] == '"') {
@@ -95,7 +95,6 @@ ai_json_short_run(const ai_json_t *js, const ai_char *p, const ai_char *end)
 
 #else
 
-    (void) js;
     (void) p;
     (void) end;
 

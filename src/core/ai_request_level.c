@@ -105,7 +105,7 @@ ai_level_look_up(const ai_level_t *level, const ai_str_t *name, unsigned *bit)
         for (i = 0; i < level->n; i++) {
             m = &level->members[i];
 
-            /* letters that differ in more than their case are most of all */
+            /* most names differ in their length or first letter */
 
             if (m->name.len == name->len
                 && ((m->name.data[0] ^ name->data[0]) & ~0x20) == 0
