@@ -114,7 +114,7 @@ ptrdiff_t ai_json_unescape(ai_char *dst, size_t size, const ai_char *data,
  */
 int ai_json_uint(const ai_char *data, size_t len, uint64_t *n);
 
-/* skips the SIMD paths when set; for tests */
+/* skips the SIMD paths when 1, those past SSE2 when 2; for tests */
 extern int ai_json_portable;
 
 

@@ -48,6 +48,10 @@ const ai_char *ai_json_string_run(ai_json_t *js, const ai_char *p,
 const ai_char *ai_json_plain_run(const ai_char *p, const ai_char *end,
     unsigned lax, unsigned *escaped);
 
+/* the same, for the machines that have AVX2 */
+const ai_char *ai_json_plain_avx2(const ai_char *p, const ai_char *end,
+    unsigned lax, unsigned *escaped);
+
 /* the first byte that is no white space, or end */
 const ai_char *ai_json_space_run(const ai_char *p, const ai_char *end);
 
@@ -55,23 +59,6 @@ const ai_char *ai_json_space_run(const ai_char *p, const ai_char *end);
 #if (__SSE2__)
 
 #define ai_json_load(p)  _mm_loadu_si128((const __m128i *) (const void *) (p))
-
-
-/*
- * The bytes that end a run, as the sign that a movemask takes: signed, all past
- * ASCII are less than 0x20.
- */
-
-static inline __m128i
-ai_json_stop(__m128i v)
-{
-    __m128i  m;
-
-    m = _mm_subs_epi8(v, _mm_set1_epi8(0x20));
-    m = _mm_or_si128(m, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
-
-    return _mm_or_si128(m, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
-}
 
 #endif
 
@@ -84,9 +71,17 @@ ai_json_short_run(const ai_char *p, const ai_char *end)
 #if (__SSE2__)
 
     unsigned  m;
+    __m128i   v, stops;
 
     if (end - p >= 16 && !ai_json_portable) {
-        m = (unsigned) _mm_movemask_epi8(ai_json_stop(ai_json_load(p)));
+        v = ai_json_load(p);
+
+        /* signed, all past ASCII are less than 0x20 */
+
+        stops = _mm_subs_epi8(v, _mm_set1_epi8(0x20));
+        stops = _mm_or_si128(stops, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+        stops = _mm_or_si128(stops, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+        m = (unsigned) _mm_movemask_epi8(stops);
 
         if (m && p[__builtin_ctz(m)] == '"') {
             return p + __builtin_ctz(m);
