@@ -18,6 +18,18 @@
 #include <string.h>
 
 
+/*
+ * Functions of src/core are called within one module only: calls that need no
+ * look-up by the dynamic linker.
+ */
+
+#define AI_HIDDEN_BEGIN  _Pragma("GCC visibility push(hidden)")
+#define AI_HIDDEN_END    _Pragma("GCC visibility pop")
+
+
+AI_HIDDEN_BEGIN
+
+
 /* the values are nginx's own, so that glue can pass them on */
 
 #define AI_OK         0
@@ -139,6 +151,9 @@ uint32_t ai_crc32(uint32_t crc, const void *data, size_t len);
    ai_crc32c_plain() is the same without the processor's help */
 uint32_t ai_crc32c(uint32_t crc, const void *data, size_t len);
 uint32_t ai_crc32c_plain(uint32_t crc, const void *data, size_t len);
+
+
+AI_HIDDEN_END
 
 
 #endif /* AI_CORE_H */

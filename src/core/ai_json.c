@@ -52,10 +52,6 @@ typedef enum {
 static const char *const  ai_json_words[] = { "true", "false", "null" };
 
 
-#define ai_json_in_object(js)                                                \
-    ((js)->stack[((js)->depth - 1) / 64] >> (((js)->depth - 1) % 64) & 1)
-
-
 void
 ai_json_init(ai_json_t *js, unsigned lax)
 {
@@ -105,6 +101,19 @@ ai_json_last(ai_json_t *js, const ai_char *start, const ai_char *p,
 }
 
 
+/* a token that begins and ends in this input, as nearly all do */
+
+static inline void
+ai_json_whole(const ai_char *start, const ai_char *p, ai_json_token_t *tok)
+{
+    tok->data = start;
+    tok->len = (size_t) (p - start);
+    tok->first = 1;
+    tok->last = 1;
+    tok->escaped = 0;
+}
+
+
 /* a value has ended before p: what may come next, and a ',' right there */
 
 static inline const ai_char *
@@ -120,7 +129,7 @@ ai_json_value_end(ai_json_t *js, const ai_char *p, const ai_char *end)
         return p;
     }
 
-    js->state = ai_json_in_object(js) ? AI_JSON_S_KEY : AI_JSON_S_VALUE;
+    js->state = js->object ? AI_JSON_S_KEY : AI_JSON_S_VALUE;
 
     return p + 1;
 }
@@ -136,53 +145,76 @@ ai_json_broken(ai_json_t *js, const ai_char **pos, const ai_char *p)
 }
 
 
-static inline int
+/* a string has ended at the quote at p, or a key */
+
+static inline const ai_char *
+ai_json_string_end(ai_json_t *js, const ai_char *p, const ai_char *end)
+{
+    p++;
+
+    if (js->state == AI_JSON_S_IN_STRING) {
+        return ai_json_value_end(js, p, end);
+    }
+
+    if (p < end && *p == ':') {
+        js->state = AI_JSON_S_VALUE;
+        return p + 1;
+    }
+
+    js->state = AI_JSON_S_COLON;
+
+    return p;
+}
+
+
+/* from any place of a string on */
+
+static int
 ai_json_string(ai_json_t *js, const ai_char **pos, const ai_char *end,
     ai_json_token_t *tok)
 {
-    const ai_char  *p;
+    const ai_char  *p, *start;
 
-    p = ai_json_short_run(js, *pos, end);
+    start = *pos;
+    p = ai_json_string_run(js, start, end);
 
-    if (p == NULL) {
-        p = *pos;
-
-        if (ai_json_string_run(js, &p, end) != AI_OK) {
-            return ai_json_broken(js, pos, p);
-        }
-    }
-
-    if (js->state == AI_JSON_S_IN_KEY) {
-        tok->type = AI_JSON_KEY;
-
-        if (p == end) {
-            return ai_json_piece(js, pos, end, tok);
-        }
-
-        ai_json_last(js, *pos, p, tok);
-        p++;
-
-        if (p < end && *p == ':') {
-            js->state = AI_JSON_S_VALUE;
-            p++;
-
-        } else {
-            js->state = AI_JSON_S_COLON;
-        }
-
-        *pos = p;
-
-        return AI_OK;
-    }
-
-    tok->type = AI_JSON_STRING;
+    tok->type = (js->state == AI_JSON_S_IN_KEY) ? AI_JSON_KEY
+                                                : AI_JSON_STRING;
 
     if (p == end) {
         return ai_json_piece(js, pos, end, tok);
     }
 
-    ai_json_last(js, *pos, p, tok);
-    *pos = ai_json_value_end(js, p + 1, end);
+    if (*p != '"' || js->hex || js->utf8) {
+        return ai_json_broken(js, pos, p);
+    }
+
+    ai_json_last(js, start, p, tok);
+    *pos = ai_json_string_end(js, p, end);
+
+    return AI_OK;
+}
+
+
+/* the string or key behind the quote before p */
+
+static inline int
+ai_json_quoted(ai_json_t *js, const ai_char **pos, const ai_char *p,
+    const ai_char *end, ai_json_token_t *tok, ai_json_state_t state)
+{
+    const ai_char  *q;
+
+    js->state = (uint8_t) state;
+    q = ai_json_short_run(p, end);
+
+    if (q == NULL) {
+        *pos = p;
+        return ai_json_string(js, pos, end, tok);
+    }
+
+    tok->type = (state == AI_JSON_S_IN_KEY) ? AI_JSON_KEY : AI_JSON_STRING;
+    ai_json_whole(p, q, tok);
+    *pos = ai_json_string_end(js, q, end);
 
     return AI_OK;
 }
@@ -247,7 +279,18 @@ ai_json_number(ai_json_t *js, const ai_char **pos, const ai_char *end,
 
     tok->type = AI_JSON_NUMBER;
 
-    for (p = *pos; p < end; p++) {
+    p = *pos;
+
+    if (js->lit == AI_JSON_N_START && *p >= '1' && *p <= '9') {
+        js->lit = AI_JSON_N_INT;
+        p++;
+    }
+
+    while (js->lit == AI_JSON_N_INT && p < end && ai_json_is_digit(*p)) {
+        p++;
+    }
+
+    for ( /* void */ ; p < end; p++) {
         at = ai_json_number_step(js->lit, *p);
 
         if (at == -1) {
@@ -281,7 +324,14 @@ ai_json_word(ai_json_t *js, const ai_char **pos, const ai_char *end,
 
     word = ai_json_words[js->state - AI_JSON_S_IN_TRUE];
 
-    for (p = *pos; p < end && word[js->lit]; p++) {
+    p = *pos;
+
+    if (js->lit == 0 && end - p >= 4 && memcmp(p, word, 4) == 0) {
+        js->lit = 4;
+        p += 4;
+    }
+
+    for ( /* void */ ; p < end && word[js->lit]; p++) {
 
         if (*p != (ai_char) word[js->lit]) {
             return ai_json_broken(js, pos, p);
@@ -318,18 +368,20 @@ ai_json_open(ai_json_t *js, const ai_char **pos, const ai_char *p,
 
     if (*p == '{') {
         js->stack[js->depth / 64] |= bit;
+        js->object = 1;
         js->state = AI_JSON_S_FIRST_KEY;
         tok->type = AI_JSON_OBJECT;
 
     } else {
         js->stack[js->depth / 64] &= ~bit;
+        js->object = 0;
         js->state = AI_JSON_S_FIRST_VALUE;
         tok->type = AI_JSON_ARRAY;
     }
 
     js->depth++;
 
-    ai_json_last(js, p, p + 1, tok);
+    ai_json_whole(p, p + 1, tok);
     *pos = p + 1;
 
     return AI_OK;
@@ -340,10 +392,17 @@ static inline int
 ai_json_close(ai_json_t *js, const ai_char **pos, const ai_char *p,
     const ai_char *end, ai_json_token_t *tok)
 {
+    unsigned  top;
+
     tok->type = (*p == '}') ? AI_JSON_OBJECT_END : AI_JSON_ARRAY_END;
     js->depth--;
 
-    ai_json_last(js, p, p + 1, tok);
+    if (js->depth) {
+        top = js->depth - 1u;
+        js->object = js->stack[top / 64] >> (top % 64) & 1;
+    }
+
+    ai_json_whole(p, p + 1, tok);
     *pos = ai_json_value_end(js, p + 1, end);
 
     return AI_OK;
@@ -362,9 +421,7 @@ ai_json_value(ai_json_t *js, const ai_char **pos, const ai_char *p,
     switch (*p) {
 
     case '"':
-        js->state = AI_JSON_S_IN_STRING;
-        *pos = p + 1;
-        return ai_json_string(js, pos, end, tok);
+        return ai_json_quoted(js, pos, p + 1, end, tok, AI_JSON_S_IN_STRING);
 
     case '{':
     case '[':
@@ -462,9 +519,7 @@ ai_json_step(ai_json_t *js, const ai_char **pos, const ai_char *end,
                 return ai_json_broken(js, pos, p);
             }
 
-            js->state = AI_JSON_S_IN_KEY;
-            *pos = p + 1;
-            return ai_json_string(js, pos, end, tok);
+            return ai_json_quoted(js, pos, p + 1, end, tok, AI_JSON_S_IN_KEY);
 
         case AI_JSON_S_COLON:
 
@@ -477,7 +532,7 @@ ai_json_step(ai_json_t *js, const ai_char **pos, const ai_char *end,
 
         default:            /* AI_JSON_S_NEXT */
 
-            if (*p == (ai_json_in_object(js) ? '}' : ']')) {
+            if (*p == (js->object ? '}' : ']')) {
                 return ai_json_close(js, pos, p, end, tok);
             }
 
@@ -485,7 +540,7 @@ ai_json_step(ai_json_t *js, const ai_char **pos, const ai_char *end,
                 return ai_json_broken(js, pos, p);
             }
 
-            js->state = ai_json_in_object(js) ? AI_JSON_S_KEY
+            js->state = js->object ? AI_JSON_S_KEY
                                               : AI_JSON_S_VALUE;
         }
     }

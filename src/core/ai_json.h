@@ -17,6 +17,9 @@
 #include "ai_core.h"
 
 
+AI_HIDDEN_BEGIN
+
+
 #define AI_JSON_DEPTH  128
 
 
@@ -40,9 +43,9 @@ typedef struct {
                                    others: the token itself, as far as it lies
                                    in this input */
     size_t           len;
-    unsigned         first:1;   /* the first piece of its token */
-    unsigned         last:1;    /* the last one; both for a whole token */
-    unsigned         escaped:1; /* a backslash was seen in this token so far */
+    uint8_t          first;     /* 1: the first piece of its token */
+    uint8_t          last;      /* the last one; both for a whole token */
+    uint8_t          escaped;   /* a backslash was seen in this token so far */
 } ai_json_token_t;
 
 
@@ -57,9 +60,10 @@ typedef struct {
     uint8_t          utf8_lo;
     uint8_t          utf8_hi;
     uint8_t          hex;       /* place in a \u escape */
-    unsigned         escaped:1;
-    unsigned         started:1; /* a token's first piece was given */
-    unsigned         lax:1;
+    uint8_t          object;    /* the innermost is one: the stack's top bit */
+    uint8_t          escaped;
+    uint8_t          started;   /* a token's first piece was given */
+    uint8_t          lax;
 } ai_json_t;
 
 
@@ -110,8 +114,11 @@ ptrdiff_t ai_json_unescape(ai_char *dst, size_t size, const ai_char *data,
  */
 int ai_json_uint(const ai_char *data, size_t len, uint64_t *n);
 
-/* skips the SIMD paths when set; for tests */
+/* skips the SIMD paths when 1, those past SSE2 when 2; for tests */
 extern int ai_json_portable;
+
+
+AI_HIDDEN_END
 
 
 #endif /* AI_JSON_H */

@@ -1,8 +1,8 @@
 
 /*
  * Private to the scanner: sixty-four bytes as a mask, the bit of the lowest
- * address lowest.  With SSE2 (every amd64 has it), or in plain C where
- * "portable" is set or there is nothing else.
+ * address lowest.  With the vectors that the including file is compiled for,
+ * or in plain C where "portable" is set or there are none.
  */
 
 
@@ -11,6 +11,10 @@
 
 
 #include "ai_json_run.h"
+
+#if (__AVX2__)
+#include <immintrin.h>
+#endif
 
 
 /* one function a machine, whatever the compiler thinks of its size */
@@ -55,21 +59,51 @@ ai_json_gather(uint64_t v)
 }
 
 
-#if (__SSE2__)
+#if (__AVX2__)
 
-#define ai_json_mask_sse(m, p, expr)                                         \
-    do {                                                                     \
-        unsigned  _i;                                                        \
-        __m128i   v;                                                         \
-                                                                             \
-        _Pragma("GCC unroll 4")                                              \
-        for (_i = 0; _i < 64; _i += 16) {                                    \
-            v = ai_json_load((p) + _i);                                      \
-            (m) |= (uint64_t) (unsigned) _mm_movemask_epi8(expr) << _i;      \
-        }                                                                    \
-    } while (0)
+#define AI_JSON_VECTOR         32
+
+#define ai_json_vector         __m256i
+#define ai_json_vector_load(p)                                               \
+    _mm256_loadu_si256((const __m256i *) (const void *) (p))
+#define ai_json_vector_mask(v)                                               \
+    ((uint64_t) (uint32_t) _mm256_movemask_epi8(v))
+#define ai_json_vector_or      _mm256_or_si256
+
+/* true is a byte's sign in both */
+#define ai_json_vector_is(v, c)                                              \
+    _mm256_cmpeq_epi8(v, _mm256_set1_epi8((char) (c)))
+#define ai_json_vector_less(v, c)                                            \
+    _mm256_subs_epi8(v, _mm256_set1_epi8((char) (c)))
+
+#elif (__SSE2__)
+
+#define AI_JSON_VECTOR         16
+
+#define ai_json_vector         __m128i
+#define ai_json_vector_load    ai_json_load
+#define ai_json_vector_mask(v)                                               \
+    ((uint64_t) (uint32_t) _mm_movemask_epi8(v))
+#define ai_json_vector_or      _mm_or_si128
+
+#define ai_json_vector_is(v, c)                                              \
+    _mm_cmpeq_epi8(v, _mm_set1_epi8((char) (c)))
+#define ai_json_vector_less(v, c)                                            \
+    _mm_subs_epi8(v, _mm_set1_epi8((char) (c)))
 
 #endif
+
+#define ai_json_mask_vectors(m, p, expr)                                     \
+    do {                                                                     \
+        unsigned        _i;                                                  \
+        ai_json_vector  v;                                                   \
+                                                                             \
+        _Pragma("GCC unroll 4")                                              \
+        for (_i = 0; _i < 64; _i += AI_JSON_VECTOR) {                        \
+            v = ai_json_vector_load((p) + _i);                               \
+            (m) |= ai_json_vector_mask(expr) << _i;                          \
+        }                                                                    \
+    } while (0)
 
 #define ai_json_mask_words(m, p, expr)                                       \
     do {                                                                     \
@@ -92,10 +126,10 @@ ai_json_equal(const ai_char *p, unsigned c, unsigned portable)
 
     m = 0;
 
-#if (__SSE2__)
+#if (AI_JSON_VECTOR)
 
     if (!portable) {
-        ai_json_mask_sse(m, p, _mm_cmpeq_epi8(v, _mm_set1_epi8((char) c)));
+        ai_json_mask_vectors(m, p, ai_json_vector_is(v, c));
         return m;
     }
 
@@ -117,16 +151,15 @@ ai_json_below(const ai_char *p, unsigned c, unsigned portable)
 
     m = 0;
 
-#if (__SSE2__)
+#if (AI_JSON_VECTOR)
 
     if (!portable) {
 
         if (c == 0x100) {
-            ai_json_mask_sse(m, p, v);
+            ai_json_mask_vectors(m, p, v);
 
         } else {
-            ai_json_mask_sse(m, p,
-                             _mm_subs_epi8(v, _mm_set1_epi8((char) c)));
+            ai_json_mask_vectors(m, p, ai_json_vector_less(v, c));
         }
 
         return m;
@@ -150,10 +183,13 @@ ai_json_stops(const ai_char *p, unsigned portable)
 
     m = 0;
 
-#if (__SSE2__)
+#if (AI_JSON_VECTOR)
 
     if (!portable) {
-        ai_json_mask_sse(m, p, ai_json_stop(v));
+        ai_json_mask_vectors(m, p,
+            ai_json_vector_or(ai_json_vector_less(v, 0x20),
+                              ai_json_vector_or(ai_json_vector_is(v, '"'),
+                                                ai_json_vector_is(v, '\\'))));
         return m;
     }
 

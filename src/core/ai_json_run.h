@@ -15,6 +15,9 @@
 #endif
 
 
+AI_HIDDEN_BEGIN
+
+
 #define ai_json_is_digit(c)  ((unsigned) (c) - '0' < 10)
 
 #define ai_json_is_hex(c)                                                    \
@@ -30,10 +33,10 @@ extern const ai_char  ai_json_short_escapes[256];
 
 
 /*
- * Moves *pos to the closing quote, or to end, from any place in a string.
- * AI_ERROR: *pos is at a byte that no string has.
+ * From any place in a string: returns where its closing quote is, or end, or
+ * the byte that no string has there.
  */
-int ai_json_string_run(ai_json_t *js, const ai_char **pos,
+const ai_char *ai_json_string_run(ai_json_t *js, const ai_char *p,
     const ai_char *end);
 
 /*
@@ -45,6 +48,10 @@ int ai_json_string_run(ai_json_t *js, const ai_char **pos,
 const ai_char *ai_json_plain_run(const ai_char *p, const ai_char *end,
     unsigned lax, unsigned *escaped);
 
+/* the same, for the machines that have AVX2 */
+const ai_char *ai_json_plain_avx2(const ai_char *p, const ai_char *end,
+    unsigned lax, unsigned *escaped);
+
 /* the first byte that is no white space, or end */
 const ai_char *ai_json_space_run(const ai_char *p, const ai_char *end);
 
@@ -53,37 +60,28 @@ const ai_char *ai_json_space_run(const ai_char *p, const ai_char *end);
 
 #define ai_json_load(p)  _mm_loadu_si128((const __m128i *) (const void *) (p))
 
-
-/*
- * The bytes that end a run, as the sign that a movemask takes: signed, all past
- * ASCII are less than 0x20.
- */
-
-static inline __m128i
-ai_json_stop(__m128i v)
-{
-    __m128i  m;
-
-    m = _mm_subs_epi8(v, _mm_set1_epi8(0x20));
-    m = _mm_or_si128(m, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
-
-    return _mm_or_si128(m, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
-}
-
 #endif
 
 
 /* most keys and words end within sixteen bytes; NULL: not this one */
 
 static inline const ai_char *
-ai_json_short_run(const ai_json_t *js, const ai_char *p, const ai_char *end)
+ai_json_short_run(const ai_char *p, const ai_char *end)
 {
 #if (__SSE2__)
 
     unsigned  m;
+    __m128i   v, stops;
 
-    if (end - p >= 16 && !(js->hex | js->utf8 | ai_json_portable)) {
-        m = (unsigned) _mm_movemask_epi8(ai_json_stop(ai_json_load(p)));
+    if (end - p >= 16 && !ai_json_portable) {
+        v = ai_json_load(p);
+
+        /* signed, all past ASCII are less than 0x20 */
+
+        stops = _mm_subs_epi8(v, _mm_set1_epi8(0x20));
+        stops = _mm_or_si128(stops, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+        stops = _mm_or_si128(stops, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+        m = (unsigned) _mm_movemask_epi8(stops);
 
         if (m && p[__builtin_ctz(m)] == '"') {
             return p + __builtin_ctz(m);
@@ -92,7 +90,6 @@ ai_json_short_run(const ai_json_t *js, const ai_char *p, const ai_char *end)
 
 #else
 
-    (void) js;
     (void) p;
     (void) end;
 
@@ -115,6 +112,9 @@ ai_json_space(const ai_char *p, const ai_char *end)
 
     return ai_json_space_run(p, end);
 }
+
+
+AI_HIDDEN_END
 
 
 #endif /* AI_JSON_RUN_H */

@@ -40,23 +40,19 @@ ai_json_utf8_lead(ai_json_t *js, ai_char c)
 }
 
 
-/* the rest of a sequence of UTF-8 */
+/* the rest of a sequence of UTF-8; stops where it is none */
 
-static int
-ai_json_utf8_rest(ai_json_t *js, const ai_char **pos, const ai_char *end)
+static const ai_char *
+ai_json_utf8_rest(ai_json_t *js, const ai_char *p, const ai_char *end)
 {
-    for ( /* void */ ; js->utf8 && *pos < end; (*pos)++) {
-
-        if (**pos < js->utf8_lo || **pos > js->utf8_hi) {
-            return AI_ERROR;
-        }
-
+    while (js->utf8 && p < end && *p >= js->utf8_lo && *p <= js->utf8_hi) {
         js->utf8--;
         js->utf8_lo = 0x80;
         js->utf8_hi = 0xbf;
+        p++;
     }
 
-    return AI_OK;
+    return p;
 }
 
 
@@ -66,9 +62,14 @@ static int
 ai_json_escape(ai_json_t *js, ai_char c)
 {
     if (js->hex != AI_JSON_BACKSLASH) {
+
+        if (!ai_json_is_hex(c)) {
+            return AI_ERROR;
+        }
+
         js->hex--;
 
-        return ai_json_is_hex(c) ? AI_OK : AI_ERROR;
+        return AI_OK;
     }
 
     js->hex = 0;
@@ -105,40 +106,35 @@ ai_json_string_byte(ai_json_t *js, ai_char c)
 }
 
 
-int
-ai_json_string_run(ai_json_t *js, const ai_char **pos, const ai_char *end)
+const ai_char *
+ai_json_string_run(ai_json_t *js, const ai_char *p, const ai_char *end)
 {
-    unsigned        escaped;
-    const ai_char  *p;
+    unsigned  escaped;
 
-    for (p = *pos; /* void */ ; p++) {
+    for ( ;; ) {
 
-        if (js->utf8 && ai_json_utf8_rest(js, &p, end) != AI_OK) {
-            break;
+        if (js->utf8) {
+            p = ai_json_utf8_rest(js, p, end);
+
+            if (js->utf8) {
+                return p;
+            }
         }
 
         if (js->hex == 0) {
             escaped = 0;
             p = ai_json_plain_run(p, end, js->lax, &escaped);
-            js->escaped |= escaped & 1;
+            js->escaped |= (uint8_t) escaped;
 
             if (p < end && *p == '"') {
-                *pos = p;
-                return AI_OK;
+                return p;
             }
         }
 
-        if (p == end) {
-            *pos = p;
-            return AI_OK;
+        if (p == end || ai_json_string_byte(js, *p) != AI_OK) {
+            return p;
         }
 
-        if (ai_json_string_byte(js, *p) != AI_OK) {
-            break;
-        }
+        p++;
     }
-
-    *pos = p;
-
-    return AI_ERROR;
 }

@@ -19,6 +19,9 @@
 #include "ai_usage.h"
 
 
+AI_HIDDEN_BEGIN
+
+
 #define AI_METER_MODEL_LEN   128
 #define AI_METER_FINISH_LEN  64
 
@@ -106,6 +109,9 @@ void ai_meter_end(ai_meter_t *m, unsigned whole);
  * estimates are the caller's.
  */
 void ai_meter_usage(const ai_meter_t *m, ai_usage_t *u);
+
+
+AI_HIDDEN_END
 
 
 #endif /* AI_METER_H */

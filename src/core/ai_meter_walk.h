@@ -13,6 +13,9 @@
 #include "ai_schema.h"
 
 
+AI_HIDDEN_BEGIN
+
+
 /* one token of the open event, element or body */
 void ai_meter_token(ai_meter_t *m, const ai_json_token_t *tok);
 
@@ -55,6 +58,9 @@ void ai_meter_reason(ai_meter_t *m, unsigned index, const ai_char *p,
 /* copies a short text; one that does not fit has no bytes */
 uint8_t ai_meter_copy(ai_char *dst, size_t size, const ai_char *p,
     size_t len);
+
+
+AI_HIDDEN_END
 
 
 #endif /* AI_METER_WALK_H */

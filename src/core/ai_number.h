@@ -11,6 +11,9 @@
 #include "ai_core.h"
 
 
+AI_HIDDEN_BEGIN
+
+
 #define AI_NUMBER_MAX  ((uint64_t) 1 << 40)     /* more tokens are corrupt */
 
 /*
@@ -24,6 +27,9 @@ int ai_number_count(const ai_char *p, size_t len, uint64_t *n);
  * negative, above 10^15 or no JSON number.
  */
 int ai_number_scaled(const ai_char *p, size_t len, int places, uint64_t *n);
+
+
+AI_HIDDEN_END
 
 
 #endif /* AI_NUMBER_H */

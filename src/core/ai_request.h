@@ -15,6 +15,9 @@
 #include "ai_api.h"
 
 
+AI_HIDDEN_BEGIN
+
+
 #define AI_MODEL_LEN     128    /* longest model name, bytes */
 #define AI_NAMED_MAX     8      /* other models that one request may name */
 #define AI_EDITS_MAX     8      /* without the models of a batchEmbedContents */
@@ -142,6 +145,9 @@ typedef struct {
 int ai_request_edit(const ai_request_t *rq, ai_endpoint_t ep,
     const ai_char *body, size_t len, const ai_rewrite_t *want, ai_buf_t *b,
     ai_edit_t *edits, unsigned max);
+
+
+AI_HIDDEN_END
 
 
 #endif /* AI_REQUEST_H */

@@ -26,6 +26,10 @@ ai_level_same(const ai_char *a, const ai_char *b, size_t len)
 {
     size_t  i;
 
+    if (memcmp(a, b, len) == 0) {
+        return 1;
+    }
+
     for (i = 0; i < len; i++) {
         if (ai_level_fold(a[i]) != ai_level_fold(b[i])) {
             return 0;
@@ -76,13 +80,9 @@ ai_level_plain_name(ai_char *p, size_t len, unsigned *odd)
 
 
 static unsigned
-ai_level_is_plain(const ai_json_token_t *key)
+ai_level_is_ascii(const ai_json_token_t *key)
 {
     size_t  i;
-
-    if (key->escaped) {
-        return 0;
-    }
 
     for (i = 0; i < key->len; i++) {
         if (key->data[i] >= 0x80) {
@@ -97,18 +97,22 @@ ai_level_is_plain(const ai_json_token_t *key)
 static const ai_member_t *
 ai_level_look_up(const ai_level_t *level, const ai_str_t *name, unsigned *bit)
 {
-    unsigned  i, base;
+    unsigned            i, base;
+    const ai_member_t  *m;
 
     for (base = 0; level; level = level->base) {
 
         for (i = 0; i < level->n; i++) {
+            m = &level->members[i];
 
-            if (level->members[i].name.len == name->len
-                && ai_level_same(level->members[i].name.data, name->data,
-                                 name->len))
+            /* most names differ in their length or first letter */
+
+            if (m->name.len == name->len
+                && ((m->name.data[0] ^ name->data[0]) & ~0x20) == 0
+                && ai_level_same(m->name.data, name->data, name->len))
             {
-                *bit = base + i - ((level->members[i].bits & AI_M_SAME) != 0);
-                return &level->members[i];
+                *bit = base + i - ((m->bits & AI_M_SAME) != 0);
+                return m;
             }
         }
 
@@ -134,7 +138,11 @@ ai_level_find(const ai_level_t *level, const ai_json_token_t *key,
     name.len = key->len;
     name.data = (ai_char *) key->data;
 
-    if (!ai_level_is_plain(key)) {
+    if (!key->escaped) {
+        *m = ai_level_look_up(level, &name, bit);
+    }
+
+    if (key->escaped || (*m == NULL && !ai_level_is_ascii(key))) {
 
         if (key->len > AI_KEY_RAW_MAX) {
 
@@ -152,9 +160,9 @@ ai_level_find(const ai_level_t *level, const ai_json_token_t *key,
 
         name.len = ai_level_plain_name(buf, (size_t) len, &odd);
         name.data = buf;
-    }
 
-    *m = ai_level_look_up(level, &name, bit);
+        *m = ai_level_look_up(level, &name, bit);
+    }
 
     if (*m && (odd || memcmp((*m)->name.data, name.data, name.len) != 0)) {
         return AI_ERROR;

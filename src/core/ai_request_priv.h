@@ -18,6 +18,9 @@
 #include "ai_request.h"
 
 
+AI_HIDDEN_BEGIN
+
+
 /* ai_member_t.bits: which JSON types the value may have; none named: all */
 
 #define AI_M_STR    (1u << AI_JSON_STRING)
@@ -240,6 +243,9 @@ int ai_tool_hosted(ai_scan_t *sc);
     "file's content itself instead of an id."
 #define AI_TEXT_PAYER                                                        \
     "Members that choose who pays are set by this gateway alone."
+
+
+AI_HIDDEN_END
 
 
 #endif /* AI_REQUEST_PRIV_H */

@@ -43,7 +43,7 @@ ai_name_decode(ai_char dst[AI_MODEL_LEN], size_t *dlen, const ai_char *data,
     end = dst + size;
 
     for (p = dst; p < end; p += n) {
-        n = ai_utf8_len(p, end);
+        n = *p < 0x80 ? 1 : ai_utf8_len(p, end);
 
         if (n == 0 || *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0)) {
             return "A model's name must not hold control characters.";

@@ -13,6 +13,9 @@
 #include "ai_meter.h"
 
 
+AI_HIDDEN_BEGIN
+
+
 /* the provider's numbers; formulas over them: ai_usage.c */
 
 typedef enum {
@@ -195,6 +198,9 @@ typedef enum {
 } ai_event_t;
 
 ai_event_t ai_schema_event(const ai_char *type, size_t len);
+
+
+AI_HIDDEN_END
 
 
 #endif /* AI_SCHEMA_H */

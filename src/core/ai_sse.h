@@ -14,6 +14,9 @@
 #include "ai_core.h"
 
 
+AI_HIDDEN_BEGIN
+
+
 typedef struct {
     uint8_t          state;
     uint8_t          field;     /* which field the line is, or place in it */
@@ -44,6 +47,9 @@ void ai_sse_init(ai_sse_t *sse);
  */
 int ai_sse_next(ai_sse_t *sse, const ai_char **pos, const ai_char *end,
     const ai_char **data, size_t *len);
+
+
+AI_HIDDEN_END
 
 
 #endif /* AI_SSE_H */

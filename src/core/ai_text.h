@@ -12,6 +12,9 @@
 #include "ai_core.h"
 
 
+AI_HIDDEN_BEGIN
+
+
 /* where a string stopped; zero bytes begin one */
 
 typedef struct {
@@ -39,6 +42,9 @@ void ai_text_end(ai_text_t *t, ai_text_sum_t *sum, ai_buf_t *dst);
 
 /* code points in UTF-8: the bytes that do not continue one */
 size_t ai_text_points(const ai_char *p, size_t len);
+
+
+AI_HIDDEN_END
 
 
 #endif /* AI_TEXT_H */

@@ -91,7 +91,7 @@ test_text(const char *text, size_t len, unsigned lax, char *log)
 
     first = test_feed(text, len, len + 1, lax, log);
 
-    for (ai_json_portable = 0; ai_json_portable < 2; ai_json_portable++) {
+    for (ai_json_portable = 0; ai_json_portable < 3; ai_json_portable++) {
         for (step = 1; step <= 40; step++) {
             rc = test_feed(text, len, step, lax, other);
 
@@ -225,7 +225,7 @@ test_blocks(void **state)
             len += at + 70;
             text[len - 1] = '"';
 
-            for (portable = 0; portable < 2; portable++) {
+            for (portable = 0; portable < 3; portable++) {
                 ai_json_portable = portable;
                 rc = test_feed(text, len, len, 0, portable ? other : log);
 
@@ -241,6 +241,79 @@ test_blocks(void **state)
     }
 
     ai_json_portable = 0;
+}
+
+
+/*
+ * Strings of odd pieces, whole in every way and byte by byte: the latter is
+ * judged by the resumable path alone.
+ */
+
+static void
+test_pieces(void **state)
+{
+    int          rc;
+    char         text[512], log[4096], other[4096];
+    size_t       i, k, n, len, runs[2];
+    unsigned     seed;
+
+    static const char *const  pieces[] = {
+        "a", "abcdefghijklmnopqrstuvwxyz", "\\n", "\\\\", "\\\"", "\\/", "\\u00e9",
+        "\\uD83D\\uDE00", "\xc3\xa9", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80",
+        "\xe4\xb8\xad", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
+        "\xf0\x90\x80\x80", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", " ", "\x7f",
+        "nopqrst",
+
+        /* none of these is part of a string */
+        "\\x", "\\u00g0", "\\u12", "\x1f", "\n", "\x80", "\xbf", "\xc0\x80",
+        "\xc1\xbf", "\xc3", "\xc3\xa9\xa9", "\xe0\x9f\xbf", "\xe4\xb8",
+        "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf0\x9f\x98", "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80", "\xff", "\xe4\xc3\xa9", "\""
+    };
+
+    enum { GOOD = 22, ALL = sizeof(pieces) / sizeof(pieces[0]) };
+
+    (void) state;
+
+    seed = 1;
+    runs[0] = runs[1] = 0;
+
+    for (k = 0; k < 20000; k++) {
+        text[0] = '"';
+
+        for (len = 1; len < 220; len += n) {
+            seed = seed * 1103515245 + 12345;
+            i = (seed >> 16) % 4096 < 80 && k % 2 ? ALL : GOOD;
+            i = (seed >> 8) % i;
+            n = strlen(pieces[i]);
+            memcpy(text + len, pieces[i], n);
+
+            if ((seed >> 20) % 64 == k % 64) {
+                len += n;
+                break;
+            }
+        }
+
+        text[len++] = '"';
+
+        rc = test_feed(text, len, 1, 0, log);
+        runs[rc == AI_OK]++;
+
+        for (ai_json_portable = 0; ai_json_portable < 3; ai_json_portable++) {
+
+            if (test_feed(text, len, len, 0, other) != rc
+                || (rc == AI_OK && strcmp(log, other) != 0))
+            {
+                fail_msg("%zu, %d: %.*s", k, ai_json_portable, (int) len,
+                         text);
+            }
+        }
+
+        ai_json_portable = 0;
+        assert_true(k % 2 || rc == AI_OK);
+    }
+
+    assert_true(runs[0] > 1000 && runs[1] > 10000);
 }
 
 
@@ -460,6 +533,7 @@ main(void)
         cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_error_place),
         cmocka_unit_test(test_lax),
         cmocka_unit_test(test_depth),
