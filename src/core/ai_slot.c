@@ -171,28 +171,21 @@ ai_slot_cut(const ai_char *data, size_t len, size_t max)
 }
 
 
-void
-ai_slot_string(ai_slot_t *s, unsigned which, const ai_str_t *v)
-{
-    size_t    at, old, len, behind;
-    unsigned  i;
+/* in the middle of others, which are moved when its length changes */
 
-    if (which >= AI_SLOT_STRINGS) {
-        return;
-    }
+static void
+ai_slot_replace(ai_slot_t *s, unsigned which, const ai_str_t *v)
+{
+    size_t  at, old, len, behind;
 
     at = ai_slot_text_len(s, which);
     old = s->string_len[which];
-    behind = 0;
 
-    for (i = which + 1; i < AI_SLOT_STRINGS; i++) {
-        behind += s->string_len[i];
-    }
-
-    if (at + old + behind > AI_SLOT_TEXT) {
+    if (at + old > s->text_len || s->text_len > AI_SLOT_TEXT) {
         return;                 /* damaged: the check will tell */
     }
 
+    behind = s->text_len - at - old;
     len = ai_slot_cut(v->data, v->len, AI_SLOT_TEXT - at - behind);
 
     if (behind && len != old) {
@@ -211,9 +204,46 @@ ai_slot_string(ai_slot_t *s, unsigned which, const ai_str_t *v)
     }
 
     s->string_len[which] = (uint16_t) len;
+    s->text_len = (uint16_t) (at + len + behind);
 
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     __atomic_store_n(&s->shifting, 0, __ATOMIC_RELEASE);
+}
+
+
+void
+ai_slot_string(ai_slot_t *s, unsigned which, const ai_str_t *v)
+{
+    size_t  at, len;
+
+    if (which >= AI_SLOT_STRINGS) {
+        return;
+    }
+
+    if (which < s->nstrings) {
+        ai_slot_replace(s, which, v);
+        return;
+    }
+
+    at = s->text_len;
+
+    if (at > AI_SLOT_TEXT) {
+        return;
+    }
+
+    len = ai_slot_cut(v->data, v->len, AI_SLOT_TEXT - at);
+
+    if (len) {
+        memcpy(s->text + at, v->data, len);
+    }
+
+    /* its length comes last: until then the text is nobody's */
+
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+
+    s->string_len[which] = (uint16_t) len;
+    s->text_len = (uint16_t) (at + len);
+    s->nstrings = (uint8_t) (which + 1);
 }
 
 

@@ -136,7 +136,11 @@ typedef struct {
     uint8_t          client_aborted;
     uint8_t          nsubs;
     uint8_t          shifting;  /* strings behind MODEL are being moved */
-    uint8_t          pad1[2];
+    uint8_t          pad1;
+
+    /* for the owner, who mostly appends */
+    uint8_t          nstrings;  /* the last string set, and one */
+    uint16_t         text_len;  /* of all strings */
     ai_attempt_t     attempts[AI_SLOT_ATTEMPTS];
     ai_slot_sub_t    subs[AI_SLOT_SUBS];
 

@@ -222,6 +222,9 @@ longest_row_fits(void **state)
         s.string_len[i] = 0;
     }
 
+    s.nstrings = 0;
+    s.text_len = 0;
+
     /* the last attempt's provider stands in the row twice */
 
     v.data = text;

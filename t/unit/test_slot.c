@@ -6,6 +6,7 @@
 
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
@@ -132,6 +133,50 @@ slot_strings_in_any_order(void **state)
     test_equal(&s, AI_SLOT_ATTEMPT_PROVIDER + 1, "gpt-4.1");
     test_equal(&s, AI_SLOT_ATTEMPT_PROVIDER + 2, "azure");
     assert_int_equal(s.shifting, 0);
+}
+
+
+/* appended, replaced, moved: always what was set last */
+
+static void
+slot_strings_are_what_was_set(void **state)
+{
+    int        n;
+    unsigned   i, which;
+    ai_str_t   v, want[AI_SLOT_STRINGS];
+    ai_char    text[AI_SLOT_STRINGS][40];
+    ai_slot_t  s;
+
+    (void) state;
+
+    srand(7);
+
+    for (n = 0; n < 20000; n++) {
+
+        if (n % 50 == 0) {
+            memset(&s, 0xa5, sizeof(s));
+            ai_slot_begin(&s, test_id, 7, AI_DIALECT_OPENAI, AI_EP_CHAT);
+            memset(want, 0, sizeof(want));
+        }
+
+        which = (unsigned) rand() % AI_SLOT_STRINGS;
+
+        v.data = text[which];
+        v.len = (size_t) rand() % sizeof(text[0]);
+        memset(text[which], 'a' + n % 26, v.len);
+        want[which] = v;
+
+        ai_slot_string(&s, which, &v);
+
+        for (i = 0; i < AI_SLOT_STRINGS; i++) {
+            v = ai_slot_get(&s, i);
+            assert_int_equal(v.len, want[i].len);
+
+            if (v.len) {
+                assert_memory_equal(v.data, want[i].data, v.len);
+            }
+        }
+    }
 }
 
 
@@ -376,6 +421,7 @@ main(void)
         cmocka_unit_test(slot_fits_its_size),
         cmocka_unit_test(slot_begin_leaves_the_state),
         cmocka_unit_test(slot_strings_in_any_order),
+        cmocka_unit_test(slot_strings_are_what_was_set),
         cmocka_unit_test(slot_strings_are_cut_at_a_character),
         cmocka_unit_test(slot_runs_flip),
         cmocka_unit_test(orphan_intent_is_refused),
