@@ -14,6 +14,8 @@ my $module = $ENV{AI_MODULE}
     || "$FindBin::Bin/../build/ngx_http_ai_tenant_module.so";
 my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx';
 
+$nginx = "LD_PRELOAD='$ENV{AI_PRELOAD}' $nginx" if $ENV{AI_PRELOAD};
+
 plan skip_all => "no $module" unless -e $module;
 
 my $dir = tempdir(CLEANUP => 1);

@@ -15,6 +15,8 @@ use Time::HiRes qw(time);
 my $module = $ENV{AI_MODULE}
     || "$FindBin::Bin/../build/ngx_http_ai_tenant_module.so";
 my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx';
+
+$nginx = "LD_PRELOAD='$ENV{AI_PRELOAD}' $nginx" if $ENV{AI_PRELOAD};
 my $n = $ENV{AI_TENANTS} || 100_000;
 
 plan skip_all => "no $module" unless -e $module;

@@ -72,7 +72,10 @@ sub rounds {
         my ($m, $f) = (size('RssAnon'), files());
 
         if ($n == 15) {
-            cmp_ok($m - $memory, '<', 1024, 'memory of the master');
+            # sanitizers keep what was freed
+
+            cmp_ok($m - $memory, '<', 1024, 'memory of the master')
+                unless $ENV{AI_PRELOAD} || $ENV{AI_VALGRIND};
             is($f, $files, 'files of the master');
         }
 
