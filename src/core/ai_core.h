@@ -26,6 +26,10 @@
 #define AI_HIDDEN_BEGIN  _Pragma("GCC visibility push(hidden)")
 #define AI_HIDDEN_END    _Pragma("GCC visibility pop")
 
+/* kept out of its callers, which stay small */
+
+#define AI_RARE  __attribute__((noinline, cold))
+
 
 AI_HIDDEN_BEGIN
 

@@ -1,12 +1,12 @@
 
 /*
- * Strings on machines with AVX2.  Whoever calls this has asked the processor;
- * a compiler that does not know the pragma makes SSE2 of it.
+ * Strings on machines with AVX2 and BMI.  Whoever calls this has asked the
+ * processor; a compiler that does not know the pragma makes SSE2 of it.
  */
 
 
 #if (__x86_64__ && __GNUC__ && !__clang__)
-#pragma GCC target("avx2")
+#pragma GCC target("avx2,bmi")
 #endif
 
 

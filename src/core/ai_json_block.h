@@ -43,17 +43,14 @@ ai_json_escapes(const ai_char *p, uint64_t slashes, unsigned n)
 {
     unsigned  i;
 
+    if (slashes >> 63) {
+        slashes ^= (uint64_t) 1 << 63;
+        n = 63;
+    }
+
     for ( /* void */ ; slashes; slashes &= slashes - 1) {
 
         i = (unsigned) __builtin_ctzll(slashes);
-
-        if (i >= n) {
-            break;
-        }
-
-        if (i == 63) {
-            return i;
-        }
 
         if (ai_json_short_escapes[p[i + 1]]) {
             continue;
@@ -157,10 +154,11 @@ ai_json_block(const ai_char *p, unsigned lax, unsigned *escaped,
 
         if (ends) {
             n = (unsigned) __builtin_ctzll(ends);
+            slashes &= ((uint64_t) 1 << n) - 1;
         }
 
         if (slashes) {
-            *escaped |= (unsigned) __builtin_ctzll(slashes) < n;
+            *escaped = 1;
             n = ai_json_escapes(p, slashes, n);
         }
     }

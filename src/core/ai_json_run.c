@@ -27,7 +27,9 @@ ai_json_plain_run(const ai_char *p, const ai_char *end, unsigned lax,
 
 #if (__x86_64__)
 
-    if (ai_json_portable == 0 && __builtin_cpu_supports("avx2")) {
+    if (ai_json_portable == 0
+        && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"))
+    {
         return ai_json_plain_avx2(p, end, lax, escaped);
     }
 

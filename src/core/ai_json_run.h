@@ -63,29 +63,49 @@ const ai_char *ai_json_space_run(const ai_char *p, const ai_char *end);
 #endif
 
 
-/* most keys and words end within sixteen bytes; NULL: not this one */
+#if (__SSE2__)
+
+/* which of 16 bytes end a run: signed, all past ASCII are less than 0x20 */
+
+static inline unsigned
+ai_json_short_stops(const ai_char *p)
+{
+    __m128i  v, stops;
+
+    v = ai_json_load(p);
+
+    stops = _mm_subs_epi8(v, _mm_set1_epi8(0x20));
+    stops = _mm_or_si128(stops, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+    stops = _mm_or_si128(stops, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+
+    return (unsigned) _mm_movemask_epi8(stops);
+}
+
+#endif
+
+
+/* keys and words mostly end within 32 bytes; NULL: not this one */
 
 static inline const ai_char *
 ai_json_short_run(const ai_char *p, const ai_char *end)
 {
 #if (__SSE2__)
 
-    unsigned  m;
-    __m128i   v, stops;
+    unsigned  stops;
 
-    if (end - p >= 16 && !ai_json_portable) {
-        v = ai_json_load(p);
+    if (end - p < 16 || ai_json_portable) {
+        return NULL;
+    }
 
-        /* signed, all past ASCII are less than 0x20 */
+    stops = ai_json_short_stops(p);
 
-        stops = _mm_subs_epi8(v, _mm_set1_epi8(0x20));
-        stops = _mm_or_si128(stops, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
-        stops = _mm_or_si128(stops, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
-        m = (unsigned) _mm_movemask_epi8(stops);
+    if (stops == 0 && end - p >= 32) {
+        p += 16;
+        stops = ai_json_short_stops(p);
+    }
 
-        if (m && p[__builtin_ctz(m)] == '"') {
-            return p + __builtin_ctz(m);
-        }
+    if (stops && p[__builtin_ctz(stops)] == '"') {
+        return p + __builtin_ctz(stops);
     }
 
 #else

@@ -10,6 +10,7 @@
 static void ai_meter_commit_text(ai_meter_t *m);
 static void ai_meter_commit_numbers(ai_meter_t *m);
 static void ai_meter_commit_finish(ai_meter_t *m);
+static AI_RARE void ai_meter_commit_status(ai_meter_t *m);
 static unsigned ai_meter_final(const ai_meter_t *m);
 
 
@@ -155,9 +156,6 @@ ai_meter_final(const ai_meter_t *m)
 static void
 ai_meter_commit_finish(ai_meter_t *m)
 {
-    ai_buf_t  b;
-    ai_char   why[40];
-
     if (m->ev.why_len) {
         ai_meter_reason(m, m->ev.index, m->ev.why, m->ev.why_len);
     }
@@ -166,17 +164,7 @@ ai_meter_commit_finish(ai_meter_t *m)
         && (m->body == AI_BODY_JSON || m->ev.type == AI_EVENT_END
             || m->ev.type == AI_EVENT_FAILED))
     {
-        ai_buf_init(&b, why, sizeof(why));
-        ai_buf_put(&b, m->ev.status, m->ev.status_len);
-
-        if (m->ev.reason_len && m->ev.status_len == 10
-            && memcmp(m->ev.status, "incomplete", 10) == 0)
-        {
-            ai_buf_char(&b, ':');
-            ai_buf_put(&b, m->ev.reason, m->ev.reason_len);
-        }
-
-        ai_meter_reason(m, 0, why, (size_t) (b.pos - why));
+        ai_meter_commit_status(m);
     }
 
     if (m->ev.finish) {
@@ -187,6 +175,28 @@ ai_meter_commit_finish(ai_meter_t *m)
         memcpy(m->finish_size, m->ev.finish_size, m->nfinish);
         memcpy(m->finish, m->ev.finish_text, m->finish_len);
     }
+}
+
+
+/* the status of a response is its finish reason */
+
+static AI_RARE void
+ai_meter_commit_status(ai_meter_t *m)
+{
+    ai_buf_t  b;
+    ai_char   why[40];
+
+    ai_buf_init(&b, why, sizeof(why));
+    ai_buf_put(&b, m->ev.status, m->ev.status_len);
+
+    if (m->ev.reason_len && m->ev.status_len == 10
+        && memcmp(m->ev.status, "incomplete", 10) == 0)
+    {
+        ai_buf_char(&b, ':');
+        ai_buf_put(&b, m->ev.reason, m->ev.reason_len);
+    }
+
+    ai_meter_reason(m, 0, why, (size_t) (b.pos - why));
 }
 
 

@@ -19,7 +19,8 @@ static void ai_meter_number(ai_meter_t *m, const ai_field_t *field,
 static void ai_meter_tier(ai_meter_t *m, const ai_char *p, size_t len);
 static void ai_meter_error(ai_meter_t *m, unsigned rank, const ai_char *p,
     size_t len);
-static void ai_meter_blocked(ai_meter_t *m, const ai_char *p, size_t len);
+static AI_RARE void ai_meter_blocked(ai_meter_t *m, const ai_char *p,
+    size_t len);
 
 
 void
@@ -250,7 +251,7 @@ ai_meter_error(ai_meter_t *m, unsigned rank, const ai_char *p, size_t len)
 }
 
 
-static void
+static AI_RARE void
 ai_meter_blocked(ai_meter_t *m, const ai_char *p, size_t len)
 {
     ai_buf_t  b;

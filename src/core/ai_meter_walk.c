@@ -16,7 +16,8 @@ static void ai_meter_key(ai_meter_t *m, const ai_json_token_t *tok);
 static void ai_meter_scalar(ai_meter_t *m, const ai_json_token_t *tok);
 static void ai_meter_count(ai_meter_t *m, const ai_json_token_t *tok,
     unsigned count);
-static void ai_meter_collect(ai_meter_t *m, const ai_json_token_t *tok);
+static AI_RARE void ai_meter_collect(ai_meter_t *m,
+    const ai_json_token_t *tok);
 static const ai_field_t *ai_meter_field(const ai_meter_t *m);
 static const ai_field_t *ai_meter_lookup(const ai_node_t *node,
     const ai_char *key, size_t len);
@@ -254,7 +255,7 @@ ai_meter_count(ai_meter_t *m, const ai_json_token_t *tok, unsigned count)
 
 /* gathers a key or value that is escaped or comes in pieces */
 
-static void
+static AI_RARE void
 ai_meter_collect(ai_meter_t *m, const ai_json_token_t *tok)
 {
     ai_buf_t  b;

@@ -7,6 +7,10 @@
 #include "ai_number.h"
 
 
+/* so many digits are below AI_NUMBER_MAX */
+
+#define AI_NUMBER_DIGITS      12
+
 #define AI_NUMBER_SCALED_MAX  ((uint64_t) 1000000000000000)
 
 
@@ -20,6 +24,8 @@ typedef struct {
 } ai_number_t;
 
 
+static AI_RARE int ai_number_count_any(const ai_char *p, size_t len,
+    uint64_t *n);
 static int ai_number_parse(ai_number_t *num, const ai_char *p, size_t len);
 static void ai_number_digit(ai_number_t *num, ai_char c, unsigned fraction);
 static int ai_number_exp(ai_number_t *num, const ai_char *p,
@@ -28,6 +34,28 @@ static int ai_number_exp(ai_number_t *num, const ai_char *p,
 
 int
 ai_number_count(const ai_char *p, size_t len, uint64_t *n)
+{
+    size_t    i;
+    uint64_t  digits;
+
+    digits = 0;
+
+    for (i = 0; i < len && p[i] >= '0' && p[i] <= '9'; i++) {
+        digits = digits * 10 + (uint64_t) (p[i] - '0');
+    }
+
+    if (i < len || len == 0 || len > AI_NUMBER_DIGITS) {
+        return ai_number_count_any(p, len, n);
+    }
+
+    *n = digits;
+
+    return AI_OK;
+}
+
+
+static AI_RARE int
+ai_number_count_any(const ai_char *p, size_t len, uint64_t *n)
 {
     ai_number_t  num;
 

@@ -123,8 +123,14 @@ ai_level_look_up(const ai_level_t *level, const ai_str_t *name, unsigned *bit)
 }
 
 
-int
-ai_level_find(const ai_level_t *level, const ai_json_token_t *key,
+/*
+ * A name that is written otherwise than with plain letters.  Nothing past
+ * AI_KEY_RAW_MAX can mean a name, unless it is made of characters that
+ * somebody leaves out.
+ */
+
+static AI_RARE int
+ai_level_find_decoded(const ai_level_t *level, const ai_json_token_t *key,
     const ai_member_t **m, unsigned *bit)
 {
     ai_str_t   name;
@@ -132,41 +138,51 @@ ai_level_find(const ai_level_t *level, const ai_json_token_t *key,
     ptrdiff_t  len;
     ai_char    buf[AI_KEY_RAW_MAX];
 
-    *m = NULL;
+    if (key->len > AI_KEY_RAW_MAX) {
+        return key->escaped ? AI_ERROR : AI_OK;
+    }
+
+    len = ai_json_unescape(buf, sizeof(buf), key->data, key->len);
+
+    if (len == AI_ERROR) {
+        return AI_ERROR;
+    }
+
     odd = 0;
+    name.len = ai_level_plain_name(buf, (size_t) len, &odd);
+    name.data = buf;
 
-    name.len = key->len;
-    name.data = (ai_char *) key->data;
-
-    if (!key->escaped) {
-        *m = ai_level_look_up(level, &name, bit);
-    }
-
-    if (key->escaped || (*m == NULL && !ai_level_is_ascii(key))) {
-
-        if (key->len > AI_KEY_RAW_MAX) {
-
-            /* nothing this long can mean a name, unless it is made of
-               characters that somebody leaves out */
-
-            return key->escaped ? AI_ERROR : AI_OK;
-        }
-
-        len = ai_json_unescape(buf, sizeof(buf), key->data, key->len);
-
-        if (len == AI_ERROR) {
-            return AI_ERROR;
-        }
-
-        name.len = ai_level_plain_name(buf, (size_t) len, &odd);
-        name.data = buf;
-
-        *m = ai_level_look_up(level, &name, bit);
-    }
+    *m = ai_level_look_up(level, &name, bit);
 
     if (*m && (odd || memcmp((*m)->name.data, name.data, name.len) != 0)) {
         return AI_ERROR;
     }
 
     return AI_OK;
+}
+
+
+int
+ai_level_find(const ai_level_t *level, const ai_json_token_t *key,
+    const ai_member_t **m, unsigned *bit)
+{
+    ai_str_t  name;
+
+    *m = NULL;
+
+    if (key->escaped) {
+        return ai_level_find_decoded(level, key, m, bit);
+    }
+
+    name.len = key->len;
+    name.data = (ai_char *) key->data;
+
+    *m = ai_level_look_up(level, &name, bit);
+
+    if (*m) {
+        return memcmp((*m)->name.data, name.data, name.len) ? AI_ERROR : AI_OK;
+    }
+
+    return ai_level_is_ascii(key) ? AI_OK
+                                  : ai_level_find_decoded(level, key, m, bit);
 }

@@ -171,6 +171,11 @@ ai_sse_field(ai_sse_t *sse, const ai_char **pos, const ai_char *end)
 {
     ai_char  c;
 
+    if (sse->field == 0 && end - *pos > 4 && memcmp(*pos, "data", 4) == 0) {
+        sse->field = AI_SSE_F_DATA;
+        *pos += 4;
+    }
+
     for ( /* void */ ; *pos < end; (*pos)++) {
 
         c = **pos;
@@ -275,27 +280,52 @@ ai_sse_newline(ai_sse_t *sse, const ai_char **pos)
 }
 
 
+#if (__SSE2__)
+
+static inline unsigned
+ai_sse_eols(const ai_char *p)
+{
+    __m128i  v;
+
+    v = _mm_loadu_si128((const __m128i *) (const void *) p);
+
+    return (unsigned) _mm_movemask_epi8(
+               _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\n')),
+                            _mm_cmpeq_epi8(v, _mm_set1_epi8('\r'))));
+}
+
+#endif
+
+
 /* one pass for both line ends: two memchr() would be quadratic without LF */
 
 static const ai_char *
 ai_sse_eol(const ai_char *p, const ai_char *end)
 {
 #if (__SSE2__)
-    int      mask;
-    __m128i  v, lf, cr;
 
-    lf = _mm_set1_epi8('\n');
-    cr = _mm_set1_epi8('\r');
+    unsigned  eols;
 
-    for ( /* void */ ; end - p >= 16; p += 16) {
-        v = _mm_loadu_si128((const __m128i *) p);
-        mask = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, lf),
-                                              _mm_cmpeq_epi8(v, cr)));
+    if (end - p >= 16) {
 
-        if (mask) {
-            return p + __builtin_ctz((unsigned) mask);
-        }
+        do {
+            eols = ai_sse_eols(p);
+
+            if (eols) {
+                return p + __builtin_ctz(eols);
+            }
+
+            p += 16;
+
+        } while (end - p >= 16);
+
+        /* the rest, together with bytes that have been looked at */
+
+        eols = ai_sse_eols(end - 16) >> (16 - (end - p));
+
+        return eols ? p + __builtin_ctz(eols) : end;
     }
+
 #endif
 
     while (p < end && *p != '\n' && *p != '\r') {

@@ -258,7 +258,8 @@ test_pieces(void **state)
     unsigned     seed;
 
     static const char *const  pieces[] = {
-        "a", "abcdefghijklmnopqrstuvwxyz", "\\n", "\\\\", "\\\"", "\\/", "\\u00e9",
+        "a", "abcdefghijklmnopqrstuvwxyz", "\\n", "\\\\", "\\\"", "\\/",
+        "\\u00e9",
         "\\uD83D\\uDE00", "\xc3\xa9", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80",
         "\xe4\xb8\xad", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
         "\xf0\x90\x80\x80", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", " ", "\x7f",
