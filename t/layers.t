@@ -70,7 +70,7 @@ for my $file (@files) {
             push @{ $bad{include} }, "$file: $_";
 
         } elsif ($layer eq 'core' && !m{<(?:stddef|stdint|strings?|limits|stdbool
-            |stdarg|emmintrin|immintrin|openssl/(?:sha|evp))\.h>}x)
+            |stdarg|(?:emm|nmm|imm)intrin|openssl/(?:sha|evp))\.h>}x)
         {
             push @{ $bad{include} }, "$file: $_ is not pure";
         }
@@ -135,6 +135,21 @@ for my $file (@files) {
         if $file =~ /(?:util|common|helper|manager|misc)/;
 }
 
+# config names every file
+
+{
+    my $config = do { local (@ARGV, $/) = 'config'; <> };
+
+    for my $file (@files) {
+        my ($word) = $file =~ m{^src/(?:core/ai_|event/ngx_ai_|http/ngx_http_ai_)
+            (\w+)\.c$}x;
+        ($word) = $file =~ m{^src/(.*)\.h$} if !defined $word;
+
+        push @{ $bad{config} }, $file
+            if $config !~ m{(?<![\w/])\Q$word\E(?![\w/])};
+    }
+}
+
 sub none {
     my ($kind, $name) = @_;
 
@@ -149,6 +164,7 @@ none('long', 'lines of 80 columns');
 none('blank', 'no tabs or trailing blanks');
 none('comment', 'no // comments');
 none('name', 'files are named after their noun');
+none('config', 'config names every file');
 
 SKIP: {
     skip 'no uncrustify', 1 if system('command -v uncrustify >/dev/null');

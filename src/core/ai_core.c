@@ -15,17 +15,26 @@ ai_buf_cstr(ai_buf_t *b, const char *s)
 }
 
 
-void
-ai_buf_uint(ai_buf_t *b, uint64_t n)
+/* near the end there may be room for this number, though not for any */
+
+static __attribute__((noinline)) void
+ai_buf_uint_tight(ai_buf_t *b, uint64_t n)
 {
     ai_char  digits[AI_DIGITS_MAX];
 
-    if ((size_t) (b->end - b->pos) >= AI_DIGITS_MAX) {
-        b->pos = ai_digits_put(b->pos, n);
+    ai_buf_put(b, digits, (size_t) (ai_digits_put(digits, n) - digits));
+}
+
+
+void
+ai_buf_uint(ai_buf_t *b, uint64_t n)
+{
+    if ((size_t) (b->end - b->pos) < AI_DIGITS_MAX) {
+        ai_buf_uint_tight(b, n);
         return;
     }
 
-    ai_buf_put(b, digits, (size_t) (ai_digits_put(digits, n) - digits));
+    b->pos = ai_digits_put(b->pos, n);
 }
 
 
@@ -143,10 +152,8 @@ ai_buf_json_char(ai_buf_t *b, ai_char c)
 }
 
 
-/* the rest of a string, from its first byte that is not plain */
-
 static void
-ai_buf_json_rest(ai_buf_t *b, const ai_char *data, size_t len)
+ai_buf_json_text(ai_buf_t *b, const ai_char *data, size_t len)
 {
     size_t          n;
     const ai_char  *p, *run, *end;
@@ -201,54 +208,68 @@ ai_json_is_plain_word(uint64_t w)
 }
 
 
-/* where the bytes end that stand in the output as they are */
+/* whether all the bytes stand in the output as they are */
 
-static inline size_t
-ai_json_plain_len(const ai_char *data, size_t len)
+static inline int
+ai_json_is_plain_text(const ai_char *p, size_t len)
 {
-    size_t    i;
     uint32_t  half;
     uint64_t  w;
 
-    for (i = 0; len - i >= 8; i += 8) {
-        memcpy(&w, data + i, 8);
+    for ( /* void */ ; len >= 8; len -= 8, p += 8) {
+        memcpy(&w, p, 8);
 
         if (!ai_json_is_plain_word(w)) {
-            break;
+            return 0;
         }
     }
 
-    if (len - i >= 4) {
-        memcpy(&half, data + i, 4);
+    w = AI_BYTES(' ');
 
-        if (ai_json_is_plain_word(half | AI_BYTES(' ') << 32)) {
-            i += 4;
+    if (len >= 4) {
+        memcpy(&half, p, 4);
+        w = w << 32 | half;
+        len -= 4;
+        p += 4;
+    }
+
+    /* of one to three bytes the first, the middle and the last */
+
+    if (len) {
+        half = (uint32_t) p[0] | (uint32_t) p[len / 2] << 8
+               | (uint32_t) p[len - 1] << 16 | (uint32_t) ' ' << 24;
+
+        if (!ai_json_is_plain_word(AI_BYTES(' ') << 32 | half)) {
+            return 0;
         }
     }
 
-    while (i < len && ai_json_is_plain(data[i])) {
-        i++;
-    }
+    return ai_json_is_plain_word(w);
+}
 
-    return i;
+
+static __attribute__((noinline)) void
+ai_buf_json_quoted(ai_buf_t *b, const ai_char *data, size_t len)
+{
+    ai_buf_char(b, '"');
+    ai_buf_json_text(b, data, len);
+    ai_buf_char(b, '"');
 }
 
 
 void
 ai_buf_json(ai_buf_t *b, const ai_char *data, size_t len)
 {
-    size_t  n;
-
-    ai_buf_char(b, '"');
-
-    n = ai_json_plain_len(data, len);
-    ai_buf_put(b, data, n);
-
-    if (n < len) {
-        ai_buf_json_rest(b, data + n, len - n);
+    if (!ai_json_is_plain_text(data, len)
+        || len + 2 > (size_t) (b->end - b->pos))
+    {
+        ai_buf_json_quoted(b, data, len);
+        return;
     }
 
-    ai_buf_char(b, '"');
+    *b->pos++ = '"';
+    ai_buf_put(b, data, len);
+    *b->pos++ = '"';
 }
 
 

@@ -49,9 +49,6 @@ ai_crc32c_plain(uint32_t crc, const void *data, size_t len)
 
 #if defined(__x86_64__)
 
-#include <nmmintrin.h>
-
-
 static inline uint64_t
 ai_crc32c_word(const ai_char *p)
 {
@@ -74,24 +71,24 @@ ai_crc32c_sse42(uint32_t crc, const void *data, size_t len)
     c = (uint32_t) ~crc;
 
     for ( /* void */ ; len >= 32; len -= 32, p += 32) {
-        c = _mm_crc32_u64(c, ai_crc32c_word(p));
-        c = _mm_crc32_u64(c, ai_crc32c_word(p + 8));
-        c = _mm_crc32_u64(c, ai_crc32c_word(p + 16));
-        c = _mm_crc32_u64(c, ai_crc32c_word(p + 24));
+        c = __builtin_ia32_crc32di(c, ai_crc32c_word(p));
+        c = __builtin_ia32_crc32di(c, ai_crc32c_word(p + 8));
+        c = __builtin_ia32_crc32di(c, ai_crc32c_word(p + 16));
+        c = __builtin_ia32_crc32di(c, ai_crc32c_word(p + 24));
     }
 
     for ( /* void */ ; len >= 8; len -= 8, p += 8) {
-        c = _mm_crc32_u64(c, ai_crc32c_word(p));
+        c = __builtin_ia32_crc32di(c, ai_crc32c_word(p));
     }
 
     if (len & 4) {
         memcpy(&half, p, sizeof(half));
-        c = _mm_crc32_u32((uint32_t) c, half);
+        c = __builtin_ia32_crc32si((uint32_t) c, half);
         p += 4;
     }
 
     for (len &= 3; len; len--) {
-        c = _mm_crc32_u8((uint32_t) c, *p++);
+        c = __builtin_ia32_crc32qi((uint32_t) c, *p++);
     }
 
     return ~(uint32_t) c;

@@ -221,16 +221,18 @@ ai_row_attempts(ai_buf_t *b, const ai_row_out_t *r)
 
 /* begins "name": of an object's member */
 
-static void
+static inline void
 ai_row_member(ai_buf_t *b, unsigned *more, const char *name)
 {
     if (*more) {
-        ai_buf_char(b, ',');
+        ai_row_lit(b, ",\"");
+
+    } else {
+        ai_row_lit(b, "\"");
     }
 
     *more = 1;
 
-    ai_buf_char(b, '"');
     ai_buf_cstr(b, name);
     ai_row_lit(b, "\":");
 }
@@ -242,16 +244,16 @@ ai_row_classes(ai_buf_t *b, const uint64_t *classes)
     unsigned  i, more;
 
     more = 0;
-    ai_buf_char(b, '{');
+    ai_row_lit(b, "{");
 
     for (i = 0; i < AI_CLASS_N; i++) {
         if (classes[i]) {
             ai_row_member(b, &more, ai_class_names[i]);
-            ai_buf_uint(b, classes[i]);
+            ai_row_uint(b, classes[i]);
         }
     }
 
-    ai_buf_char(b, '}');
+    ai_row_lit(b, "}");
 }
 
 

@@ -8,15 +8,15 @@
 #include "ai_slot.h"
 
 
-/* the identity's fixed part: from "id" to the length of MODEL */
+/* the identity's fixed part: from "dialect" to the length of MODEL */
 
-#define AI_SLOT_IDENTITY  offsetof(ai_slot_t, id)
+#define AI_SLOT_IDENTITY  offsetof(ai_slot_t, dialect)
 #define AI_SLOT_IDENTITY_END                                                 \
     (offsetof(ai_slot_t, string_len) + (AI_SLOT_MODEL + 1) * sizeof(uint16_t))
 
-/* what every row has: from "run" to the last attempt */
+/* what every row has: from "intent_crc" to the last attempt */
 
-#define AI_SLOT_FIXED      offsetof(ai_slot_t, run)
+#define AI_SLOT_FIXED      offsetof(ai_slot_t, intent_crc)
 #define AI_SLOT_FIXED_END  offsetof(ai_slot_t, subs)
 
 
@@ -94,38 +94,35 @@ ai_slot_text_len(const ai_slot_t *s, unsigned end)
 static uint32_t
 ai_slot_intent_crc(const ai_slot_t *s)
 {
-    uint32_t        crc;
-    ai_char         what[2];
-    const ai_char  *p;
+    uint32_t  crc;
 
-    p = (const ai_char *) s;
-    what[0] = s->dialect;
-    what[1] = s->ep;
-
-    crc = ai_crc32c(0, what, sizeof(what));
-    crc = ai_crc32c(crc, p + AI_SLOT_IDENTITY,
-                   AI_SLOT_IDENTITY_END - AI_SLOT_IDENTITY);
+    crc = ai_crc32c(0, (const ai_char *) s + AI_SLOT_IDENTITY,
+                    AI_SLOT_IDENTITY_END - AI_SLOT_IDENTITY);
 
     return ai_crc32c(crc, s->text, ai_slot_text_len(s, AI_SLOT_MODEL + 1));
 }
 
 
-/* over what the row is made of, not over records that are not in use */
+/*
+ * Over what the row is made of, not over records that are not in use.  The
+ * state is where the CRC begins: no two states end with the same one.
+ */
 
 static uint32_t
 ai_slot_final_crc(const ai_slot_t *s, uint32_t state)
 {
-    unsigned        nsubs;
-    uint32_t        crc;
-    const ai_char  *p;
+    unsigned  nsubs;
+    uint32_t  crc;
 
-    p = (const ai_char *) s;
     nsubs = s->nsubs < AI_SLOT_SUBS ? s->nsubs : AI_SLOT_SUBS;
 
-    crc = ai_crc32c(0, &state, sizeof(state));
-    crc = ai_crc32c(crc, &s->intent_crc, sizeof(s->intent_crc));
-    crc = ai_crc32c(crc, p + AI_SLOT_FIXED, AI_SLOT_FIXED_END - AI_SLOT_FIXED);
-    crc = ai_crc32c(crc, s->subs, nsubs * sizeof(ai_slot_sub_t));
+    crc = ai_crc32c(state, (const ai_char *) s + AI_SLOT_FIXED,
+                    AI_SLOT_FIXED_END - AI_SLOT_FIXED);
+
+    if (nsubs) {
+        crc = ai_crc32c(crc, s->subs, nsubs * sizeof(ai_slot_sub_t));
+    }
+
     crc = ai_crc32c(crc, &s->runs[s->run & 1], sizeof(ai_run_t));
 
     return ai_crc32c(crc, s->text, ai_slot_text_len(s, AI_SLOT_STRINGS));

@@ -110,14 +110,14 @@ typedef struct {
 
 typedef struct {
     uint32_t         state;     /* ai_slot_state_t, atomic */
-    uint32_t         intent_crc;
     uint32_t         final_crc;
+    uint32_t         intent_crc;
     uint8_t          run;       /* index of the valid running record */
-    uint8_t          dialect;
-    uint8_t          ep;
     uint8_t          nattempts;
 
     /* identity: set before INTENT, unchanged after */
+    uint8_t          dialect;
+    uint8_t          ep;
     ai_char          id[16];    /* UUIDv7 */
     uint64_t         time_ms;   /* admission, since the epoch */
     int64_t          hold_nanos;

@@ -385,6 +385,11 @@ void ngx_http_ai_upstream_answered(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_ai_filter_init(ngx_conf_t *cf);
 
+/* meters a chain as observing does, and makes *out of it without the usage
+   event; *out may become NULL.  NGX_ERROR: no memory */
+ngx_int_t ngx_http_ai_sift(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_chain_t *in, ngx_chain_t **out);
+
 /* publishes what was delivered so far in the slot */
 void ngx_http_ai_settle_run(ngx_http_ai_ctx_t *ctx);
 

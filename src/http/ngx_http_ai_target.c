@@ -328,7 +328,7 @@ ngx_http_ai_target_headers_restore(ngx_http_ai_ctx_t *ctx)
 static ngx_uint_t
 ngx_http_ai_header_dropped(ngx_table_elt_t *h)
 {
-    u_char            c;
+    u_char            c, third;
     size_t            i, len;
     const ngx_str_t  *name;
 
@@ -336,13 +336,13 @@ ngx_http_ai_header_dropped(ngx_table_elt_t *h)
         return 0;
     }
 
+    third = h->lowcase_key[2] == '_' ? '-' : h->lowcase_key[2];
+
     for (name = ngx_http_ai_headers_dropped; name->len; name++) {
 
         /* the first and the third letter tell nearly all names apart */
 
-        if (name->data[0] != h->lowcase_key[0]
-            || name->data[2] != h->lowcase_key[2])
-        {
+        if (name->data[0] != h->lowcase_key[0] || name->data[2] != third) {
             continue;
         }
 
