@@ -93,15 +93,20 @@ ai_json_gather(uint64_t v)
 
 #endif
 
+#define ai_json_mask_part(m, p, i, expr)                                     \
+    v = ai_json_vector_load((p) + (i));                                      \
+    (m) |= ai_json_vector_mask(expr) << (i)
+
 #define ai_json_mask_vectors(m, p, expr)                                     \
     do {                                                                     \
-        unsigned        _i;                                                  \
         ai_json_vector  v;                                                   \
                                                                              \
-        _Pragma("GCC unroll 4")                                              \
-        for (_i = 0; _i < 64; _i += AI_JSON_VECTOR) {                        \
-            v = ai_json_vector_load((p) + _i);                               \
-            (m) |= ai_json_vector_mask(expr) << _i;                          \
+        ai_json_mask_part(m, p, 0, expr);                                    \
+        ai_json_mask_part(m, p, 32, expr);                                   \
+                                                                             \
+        if (AI_JSON_VECTOR == 16) {                                          \
+            ai_json_mask_part(m, p, 16, expr);                               \
+            ai_json_mask_part(m, p, 48, expr);                               \
         }                                                                    \
     } while (0)
 
