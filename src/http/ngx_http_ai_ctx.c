@@ -94,6 +94,11 @@ ngx_http_ai_ctx_cleanup(void *data)
         ngx_free(ctx->elts);
         ctx->elts = NULL;
     }
+
+    if (ctx->meter) {
+        ngx_free(ctx->meter);
+        ctx->meter = NULL;
+    }
 }
 
 

@@ -149,7 +149,9 @@ ngx_http_ai_meter_start(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
         return NGX_OK;
     }
 
-    ctx->meter = ngx_palloc(r->pool, sizeof(ai_meter_t));
+    /* not of the pool, which would take a whole block more for it */
+
+    ctx->meter = ngx_alloc(sizeof(ai_meter_t), r->connection->log);
     if (ctx->meter == NULL) {
         return NGX_ERROR;
     }
