@@ -847,12 +847,14 @@ sub mark {
 
     # a worker is listed before it has opened all of its own
     waitfor {
-        my $now = $json->encode($self->descriptors);
+        my $all = $self->descriptors;
+        my $now = $json->encode($all);
 
         $same = $now eq $last ? $same + 1 : 0;
         $last = $now;
 
-        return $same >= 3;
+        return $same >= 3
+            && !grep { !grep { /eventpoll/ } keys %$_ } values %$all;
     } 5;
 
     $self->{base} = $self->descriptors;
