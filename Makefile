@@ -156,12 +156,15 @@ $(BUILD)/ai-ledger: tools/ai-ledger.c $(CORE_SRC) $(CORE_HDR)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_CORE) -o $@ $< $(CORE_SRC) -lcrypto
 
-.PHONY: ledger-test segments
+.PHONY: coverage ledger-test segments
+
+coverage:  ## lines of src/core that the unit tests run
+	@tools/coverage $(BUILD)/coverage
 
 clean:  ## remove what was built, save the SDKs
 	rm -rf $(filter-out $(BUILD)/venv $(BUILD)/node,$(wildcard $(BUILD)/*)) \
 	    $(BUILD)/.deps-build
 
-.PHONY: help deps build run key ledger test check unit fuzz asan valgrind \
+.PHONY: coverage help deps build run key ledger test check unit fuzz asan valgrind \
 	bench kill-test format clean
 .SECONDARY:
