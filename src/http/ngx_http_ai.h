@@ -290,7 +290,6 @@ typedef struct {
     ngx_str_t                  page;        /* JSON in place of nginx's HTML */
 
     uint8_t                    status;      /* ai_status_t */
-    uint8_t                    nattempts;
     unsigned                   hints:2;
     unsigned                   presented:1; /* its key was read and blanked */
     unsigned                   coded:1;     /* the body is compressed */
@@ -316,7 +315,6 @@ typedef struct {
     unsigned                   refused:1;   /* our own answer was sent */
     unsigned                   last_seen:1; /* the answer came whole */
     unsigned                   replaced:1;  /* nginx's page becomes JSON */
-    unsigned                   plain_text:1;    /* no usage will come */
     unsigned                   headed:1;    /* own headers were added */
 } ngx_http_ai_ctx_t;
 

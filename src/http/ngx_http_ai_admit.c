@@ -259,7 +259,6 @@ ngx_http_ai_step_scan(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     }
 
     ctx->streamed = (rq->stream || ctx->route.ep == AI_EP_STREAM_GENERATE);
-    ctx->plain_text = rq->plain_text;
     ctx->images = (uint32_t) ngx_min(rq->images, UINT32_MAX);
     ctx->characters = rq->characters;
     ctx->request_bytes = ctx->body.len;

@@ -188,7 +188,6 @@ ngx_http_ai_slot_finish(ngx_http_ai_ctx_t *ctx)
         s->attempts[0].reason = reason;
         s->attempts[0].ms = s->duration_ms;
         s->nattempts = 1;
-        ctx->nattempts = 1;
     }
 
     if (ctx->sent) {
