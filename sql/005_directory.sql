@@ -606,7 +606,7 @@ BEGIN
     RETURNING * INTO a;
 
     IF a.id IS NOT NULL THEN
-        PERFORM pg_notify('ai_alerts', (to_jsonb(a) - 'delivered_at')::text);
+        PERFORM pg_notify('ai_alerts', alert_text(a));
     END IF;
 END $$;
 
