@@ -107,6 +107,9 @@ CREATE UNIQUE INDEX rate_limits_once ON rate_limits
     (coalesce(plan, ''), coalesce(tenant, ''), coalesce(key, ''), per_key,
      resource, period);
 
+CREATE INDEX ON rate_limits (tenant);
+CREATE INDEX ON rate_limits (plan);
+
 -- ids of files, batches, ... that a tenant made at a provider
 
 CREATE TABLE owned_resources (

@@ -124,10 +124,11 @@ $$;
 
 -- A transaction has two entries or more, all of its tenant, which sum to zero.
 -- Judged at COMMIT, so that they may be written one by one; after any entry,
--- because one may be written to a transaction of long ago.
+-- because one may be written to a transaction of long ago.  At COMMIT it runs
+-- as who logged in, hence SECURITY DEFINER.
 
 CREATE FUNCTION check_balanced() RETURNS trigger
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = ai, pg_catalog, pg_temp
 AS $$
 DECLARE
