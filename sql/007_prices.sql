@@ -329,16 +329,15 @@ $$;
 CREATE FUNCTION classes_cost(classes jsonb, price jsonb) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = ai, pg_catalog, pg_temp AS $$
-    SELECT coalesce(sum(c.value::numeric
-                        * coalesce(price ->> c.key, '0')::numeric), 0)
-    FROM jsonb_each_text(classes) c
+    SELECT coalesce(sum(c.value::numeric * (price -> c.key)::numeric), 0)
+    FROM jsonb_each(classes) c WHERE jsonb_typeof(c.value) = 'number'
 $$;
 
 CREATE FUNCTION classes_input(classes jsonb) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = ai, pg_catalog, pg_temp AS $$
-    SELECT coalesce(sum(c.value::numeric), 0) FROM jsonb_each_text(classes) c
-    WHERE c.key NOT LIKE 'output%'
+    SELECT coalesce(sum(c.value::numeric), 0) FROM jsonb_each(classes) c
+    WHERE c.key NOT LIKE 'output%' AND jsonb_typeof(c.value) = 'number'
 $$;
 
 CREATE FUNCTION units_cost(list text, model text, at timestamptz, units jsonb)
@@ -351,7 +350,7 @@ LANGUAGE sql STABLE SET search_path = ai, pg_catalog, pg_temp AS $$
                 WHEN 'web_fetches' THEN 'web_fetch'
                 ELSE rtrim(u.key, 's') END
         ORDER BY p.valid_from DESC LIMIT 1)), 0)
-    FROM jsonb_each_text(units) u
+    FROM jsonb_each(units) u WHERE jsonb_typeof(u.value) = 'number'
 $$;
 
 -- Dollars of a row by the prices of "model", which served, rounded half up
@@ -389,7 +388,8 @@ BEGIN
     END IF;
 
     IF $8 <> '[]' THEN
-        FOR s IN SELECT * FROM jsonb_array_elements($8) LOOP
+        FOR s IN SELECT e FROM jsonb_array_elements($8) e
+                 WHERE jsonb_typeof(e -> 'classes') = 'object' LOOP
             other := s ->> 'model';
 
             IF other IS NULL OR NOT EXISTS (SELECT FROM prices p
