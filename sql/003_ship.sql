@@ -127,10 +127,6 @@ $$;
 -- Why a row is none, or NULL.  2^52 is the most that the gateway counts to,
 -- 16384 bytes are its longest line (AI_LIMIT_MAX, AI_SLOT_ROW_MAX).
 
-CREATE FUNCTION count_fits(n bigint) RETURNS boolean
-LANGUAGE sql IMMUTABLE
-RETURN coalesce(n, 0) BETWEEN 0 AND 4503599627370496;
-
 CREATE FUNCTION usage_fault(r usage_logs, line text, since uuid, until uuid)
     RETURNS text
 LANGUAGE sql STABLE
@@ -161,13 +157,15 @@ RETURN CASE
     WHEN NOT (coalesce(r.cost_usd, 0) BETWEEN 0 AND 4503599.627370496)
          OR NOT (r.hold_usd BETWEEN 0 AND 99999999999)
         THEN 'money out of range'
-    WHEN NOT (count_fits(r.input_tokens) AND count_fits(r.cache_read_tokens)
-              AND count_fits(r.cache_write_tokens)
-              AND count_fits(r.output_tokens)
-              AND count_fits(r.reasoning_tokens)
-              AND count_fits(r.first_byte_ms) AND count_fits(r.duration_ms)
-              AND count_fits(r.request_bytes) AND count_fits(r.response_bytes)
-              AND coalesce(r.http_status, 0) BETWEEN 0 AND 999)
+    WHEN least(r.input_tokens, r.cache_read_tokens, r.cache_write_tokens,
+               r.output_tokens, r.reasoning_tokens, r.first_byte_ms,
+               r.duration_ms, r.request_bytes, r.response_bytes,
+               r.http_status) < 0
+         OR greatest(r.input_tokens, r.cache_read_tokens, r.cache_write_tokens,
+                     r.output_tokens, r.reasoning_tokens, r.first_byte_ms,
+                     r.duration_ms, r.request_bytes, r.response_bytes)
+            > 4503599627370496
+         OR r.http_status > 999
         THEN 'number out of range'
     END;
 
@@ -184,8 +182,7 @@ END;
 
 CREATE FUNCTION line_hash(line text) RETURNS bigint
 LANGUAGE sql IMMUTABLE
-RETURN ('x' || left(encode(sha256(convert_to(line, 'UTF8')), 'hex'), 16))
-       ::bit(64)::bigint;
+RETURN hashtextextended(line COLLATE "C", 0);
 
 
 -- ---- alerts ----------------------------------------------------------------
@@ -422,25 +419,26 @@ BEGIN
                changed = pg_current_xact_id()
         RETURNING s.tenant, s.day
 
-    ), cost AS (
-        SELECT tenant, sum(nanos)::bigint AS nanos
-          FROM fresh GROUP BY tenant HAVING sum(nanos) <> 0
+    ), cost AS MATERIALIZED (
+        SELECT nextval('billing_transactions_id_seq') AS id, tenant, nanos
+          FROM (SELECT tenant, sum(nanos)::bigint AS nanos FROM fresh
+                 GROUP BY tenant HAVING sum(nanos) <> 0
+                 ORDER BY tenant) AS sums
 
     ), bill AS (
-        INSERT INTO billing_transactions AS b (tenant, kind, reference, actor)
-        SELECT tenant, 'usage', me, session_user FROM cost ORDER BY tenant
-        RETURNING b.id, b.tenant
+        INSERT INTO billing_transactions (id, tenant, kind, reference, actor)
+               OVERRIDING SYSTEM VALUE
+        SELECT id, tenant, 'usage', me, session_user FROM cost
 
     ), entries AS (
         INSERT INTO billing_entries (transaction, tenant, account, amount_nanos)
-        SELECT bill.id, tenant, side.account, side.sign * nanos
-          FROM bill JOIN cost USING (tenant)
-          CROSS JOIN (VALUES ('tenant', -1), ('revenue', 1))
-               AS side (account, sign)
+        SELECT id, tenant, 'tenant', -nanos FROM cost
+         UNION ALL
+        SELECT id, tenant, 'revenue', nanos FROM cost
 
     ), owed AS (
         INSERT INTO balances AS b
-        SELECT tenant, me, -nanos FROM cost ORDER BY tenant
+        SELECT tenant, me, -nanos FROM cost
             ON CONFLICT (tenant, node) DO UPDATE SET
                balance_nanos = b.balance_nanos + excluded.balance_nanos
     )
