@@ -124,10 +124,49 @@ $$;
 
 -- ---- a line ----------------------------------------------------------------
 
+-- The members of a line; others are not looked at.
+
+CREATE TYPE usage_line AS (
+    id                  uuid,
+    time                timestamptz(3),
+    tenant              text COLLATE "C",
+    key                 text COLLATE "C",
+    plan                text COLLATE "C",
+    labels              jsonb,
+    api                 text COLLATE "C",
+    model               text COLLATE "C",
+    served_model        text COLLATE "C",
+    provider            text COLLATE "C",
+    attempts            jsonb,
+    stream              boolean,
+    status              text COLLATE "C",
+    http_status         integer,
+    state               text COLLATE "C",
+    usage_source        text COLLATE "C",
+    stream_complete     boolean,
+    client_aborted      boolean,
+    input_tokens        bigint,
+    cache_read_tokens   bigint,
+    cache_write_tokens  bigint,
+    output_tokens       bigint,
+    reasoning_tokens    bigint,
+    classes             jsonb,
+    units               jsonb,
+    sub                 jsonb,
+    cost_usd            numeric(20,9),
+    price_version       text COLLATE "C",
+    hold_usd            numeric(20,9),
+    finish_reason       text COLLATE "C",
+    first_byte_ms       bigint,
+    duration_ms         bigint,
+    request_bytes       bigint,
+    response_bytes      bigint
+);
+
 -- Why a row is none, or NULL.  2^52 is the most that the gateway counts to,
 -- 16384 bytes are its longest line (AI_LIMIT_MAX, AI_SLOT_ROW_MAX).
 
-CREATE FUNCTION usage_fault(r usage_logs, line text, since uuid, until uuid)
+CREATE FUNCTION usage_fault(r usage_line, line text, since uuid, until uuid)
     RETURNS text
 LANGUAGE sql STABLE
 RETURN CASE
@@ -275,19 +314,19 @@ BEGIN ATOMIC
     ), fresh AS (
         INSERT INTO alerts AS a (tenant, key, kind, subject, period, share,
                                  detail)
-        SELECT u.tenant, u.key, u.kind, u.subject, u.period, share,
+        SELECT u.tenant, u.key, u.kind, u.subject, u.period, pc.share,
                jsonb_build_object('limit_nanos', u.amount,
                                   'spent_nanos', u.spent)
           FROM (SELECT * FROM budget UNION ALL SELECT * FROM prepaid) u
           JOIN tenants t ON t.name = u.tenant
-          CROSS JOIN LATERAL unnest(t.alert_shares) AS share
-         WHERE u.spent * 100 >= u.amount * share
+          CROSS JOIN LATERAL unnest(t.alert_shares) AS pc (share)
+         WHERE u.spent * 100 >= u.amount * pc.share
            AND NOT EXISTS (
                 SELECT FROM alerts o
                  WHERE o.tenant = u.tenant AND o.key = u.key
                    AND o.kind = u.kind AND o.subject = u.subject
-                   AND o.period = u.period AND o.share = share)
-         ORDER BY u.tenant, u.key, u.kind, u.subject, u.period, share
+                   AND o.period = u.period AND o.share = pc.share)
+         ORDER BY u.tenant, u.key, u.kind, u.subject, u.period, pc.share
             ON CONFLICT DO NOTHING
         RETURNING a.*
     )
@@ -352,7 +391,7 @@ BEGIN
         SELECT r.*, l.n, line_hash(l.text) AS hash
           FROM unnest(lines) WITH ORDINALITY AS l (text, n)
           CROSS JOIN LATERAL
-               json_populate_record(NULL::usage_logs, l.text::json) AS r
+               json_populate_record(NULL::usage_line, l.text::json) AS r
          WHERE usage_fault(r, l.text, since, until) IS NULL
 
     ), fresh AS (
@@ -503,10 +542,10 @@ CREATE FUNCTION line_check(line text, since uuid, until uuid, OUT id uuid,
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
-    r       usage_logs;
+    r       usage_line;
     fault   text;
 BEGIN
-    r := json_populate_record(NULL::usage_logs, line::json);
+    r := json_populate_record(NULL::usage_line, line::json);
     fault := usage_fault(r, line, since, until);
 
     IF fault IS NOT NULL THEN
