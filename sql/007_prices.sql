@@ -414,12 +414,14 @@ END $$;
 
 CREATE FUNCTION row_rate(u usage_logs, list text, OUT usd numeric,
     OUT why text)
-LANGUAGE plpgsql STABLE SET search_path = ai, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = ai, pg_catalog, pg_temp AS $$
 DECLARE
     models text[];
     tiers  text[];
     costs  numeric[] := '{}';
     cost   numeric;
+    known  timestamptz;
     early  boolean;
     m      text;
     t      text;
@@ -447,23 +449,27 @@ BEGIN
         RETURN;
     END IF;
 
-    tiers := ARRAY(SELECT DISTINCT v.tier FROM (
+    tiers := ARRAY(SELECT v.tier FROM (
             SELECT p.model, p.tier FROM prices p WHERE p.list = $2
             UNION ALL
             SELECT c.model, c.tier FROM price_changes c WHERE c.list = $2) v
         WHERE v.model = ANY (models) OR v.model IN (
             SELECT e ->> 'model' FROM jsonb_array_elements(u.sub) e)
-        ORDER BY v.tier = 'standard' DESC, v.tier);
+        GROUP BY v.tier);
 
     IF cardinality(models) > 1 OR cardinality(tiers) > 1 THEN
 
-        -- the price list that was billed knows, whatever the list asked for
+        -- The list that was billed knows, whatever the list asked for: as it
+        -- was when the request came, when the row did (a list entered late),
+        -- or when it was first entered.
 
-        FOREACH early IN ARRAY '{f,t}'::boolean[] LOOP
+        FOR known, early IN VALUES (u.time::timestamptz, false),
+            (u.shipped_at, false), (u.time, true)
+        LOOP
             FOREACH m IN ARRAY models LOOP
                 FOREACH t IN ARRAY tiers LOOP
                     cost := row_cost('default', m, t, u.time,
-                        u.input_tokens, u.classes, u.units, u.sub, u.time,
+                        u.input_tokens, u.classes, u.units, u.sub, known,
                         early);
 
                     IF cost = u.cost_usd THEN
@@ -672,6 +678,10 @@ FROM (SELECT u.tenant, (u.time AT TIME ZONE 'UTC')::date AS day,
           CROSS JOIN LATERAL row_rate(u, 'list') r
       WHERE u.cost_usd IS NOT NULL AND u.state <> 'refused') v
 GROUP BY v.tenant, v.day, v.model;
+
+-- a view's functions run as who reads it
+
+GRANT EXECUTE ON FUNCTION row_rate(usage_logs, text) TO ai_admin;
 
 REVOKE ALL ON savings FROM PUBLIC;
 GRANT SELECT ON savings TO ai_admin;
