@@ -22,7 +22,9 @@
 #include "../core/ai_price.h"
 #include "../core/ai_request.h"
 #include "../core/ai_slot.h"
+#include "../event/ngx_ai_directory.h"
 #include "../event/ngx_ai_ledger.h"
+#include "../event/ngx_ai_pg.h"
 #include "../event/ngx_ai_tally.h"
 #include "../event/ngx_ai_zone.h"
 
@@ -178,6 +180,9 @@ typedef struct {
     unsigned                   enabled:1;   /* some location has ai_gateway */
 
     ngx_ai_tally_t            *tally;       /* NULL: nothing is counted */
+
+    ngx_ai_pg_conf_t          *postgres;    /* NULL: no ai_postgres block */
+    ngx_ai_directory_t        *directory;   /* NULL: all is in nginx.conf */
 
     /* of the worker, set in init_process */
     ngx_ai_ledger_t           *ledger_open;
