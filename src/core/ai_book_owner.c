@@ -231,7 +231,7 @@ ai_owner_get(ai_tx_t *tx, const ai_owner_id_t *id)
         ref = ai_owner_take(tx);
     }
 
-    if (ref == 0 || tx->full) {
+    if (ref == 0 || tx->writes.full) {
         return 0;
     }
 
@@ -352,7 +352,7 @@ ai_cell_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource, unsigned period)
         }
     }
 
-    if (tx->full) {
+    if (tx->writes.full) {
         return 0;
     }
 
