@@ -15,7 +15,6 @@
 #define NGX_HTTP_AI_ADMIN_BODY  (64 * 1024)
 #define NGX_HTTP_AI_ADMIN_SIZE  (16 * 1024 * 1024)
 #define NGX_HTTP_AI_ADMIN_CALL  63
-#define NGX_HTTP_AI_ADMIN_IDLE  60000
 
 
 typedef enum {
@@ -68,8 +67,6 @@ static ngx_int_t ngx_http_ai_admin_answer(ngx_http_request_t *r,
     ngx_ai_op_t *op);
 static ngx_int_t ngx_http_ai_admin_refused(ngx_http_request_t *r,
     ngx_ai_op_t *op);
-static void ngx_http_ai_admin_idle(ngx_http_ai_main_conf_t *mcf);
-static void ngx_http_ai_admin_idle_handler(ngx_event_t *ev);
 static ngx_int_t ngx_http_ai_admin_error(ngx_http_request_t *r,
     ngx_http_ai_admin_code_t code, ngx_str_t *message);
 static ngx_int_t ngx_http_ai_admin_headers(ngx_http_request_t *r,
@@ -125,21 +122,17 @@ static const ngx_http_ai_admin_state_t  ngx_http_ai_admin_states[] = {
     { "22P0", NGX_HTTP_AI_ADMIN_JSON, 0 },
     { "22021", NGX_HTTP_AI_ADMIN_JSON, 0 },
     { "22", NGX_HTTP_AI_ADMIN_ARGUMENT, 0 },
-    { "40003", NGX_HTTP_AI_ADMIN_LOST, 0 },
     { "40", NGX_HTTP_AI_ADMIN_RETRY, 0 },
     { "53", NGX_HTTP_AI_ADMIN_RETRY, 0 },
     { "55P03", NGX_HTTP_AI_ADMIN_RETRY, 0 },
     { "57014", NGX_HTTP_AI_ADMIN_RETRY, 0 },
-    { "57P", NGX_HTTP_AI_ADMIN_LOST, 0 },
-    { "08", NGX_HTTP_AI_ADMIN_LOST, 0 },
     { NULL, NGX_HTTP_AI_ADMIN_FAILED, 0 }
 };
 
 
-/* the worker's calls under way, and what ends their connection */
+/* the worker's calls under way */
 
 static ngx_queue_t  ngx_http_ai_admin_line;
-static ngx_event_t  ngx_http_ai_admin_timer;
 
 
 ngx_int_t
@@ -472,8 +465,6 @@ ngx_http_ai_admin_send(ngx_http_request_t *r, ngx_str_t *body)
         ngx_queue_init(&ngx_http_ai_admin_line);
     }
 
-    ngx_http_ai_admin_idle(mcf);
-
     return ngx_http_ai_query(q, pg, &query, &ngx_http_ai_admin_line);
 }
 
@@ -550,42 +541,6 @@ ngx_http_ai_admin_refused(ngx_http_request_t *r, ngx_ai_op_t *op)
     }
 
     return ngx_http_ai_admin_error(r, s->code, NULL);
-}
-
-
-/* a call is rare: its connection need not stay for the next one */
-
-static void
-ngx_http_ai_admin_idle(ngx_http_ai_main_conf_t *mcf)
-{
-    ngx_event_t  *ev;
-
-    ev = &ngx_http_ai_admin_timer;
-
-    if (ev->timer_set) {
-        ngx_del_timer(ev);
-    }
-
-    ev->handler = ngx_http_ai_admin_idle_handler;
-    ev->data = mcf;
-    ev->log = ngx_cycle->log;
-    ev->cancelable = 1;
-
-    ngx_add_timer(ev, NGX_HTTP_AI_ADMIN_IDLE + mcf->postgres->timeout);
-}
-
-
-/* calls whose clients have left are over too: their deadline was before */
-
-static void
-ngx_http_ai_admin_idle_handler(ngx_event_t *ev)
-{
-    ngx_http_ai_main_conf_t *mcf = ev->data;
-
-    if (mcf->pg_admin && ngx_queue_empty(&ngx_http_ai_admin_line)) {
-        ngx_ai_pg_close(mcf->pg_admin, 1);
-        mcf->pg_admin = NULL;
-    }
 }
 
 

@@ -129,10 +129,6 @@ void
 ngx_http_ai_query_log(ngx_http_request_t *r, ngx_ai_op_t *op,
     const char *what)
 {
-    size_t     i;
-    u_char     text[512];
-    ngx_str_t  s;
-
     switch (op->rc) {
 
     case NGX_DECLINED:
@@ -149,15 +145,8 @@ ngx_http_ai_query_log(ngx_http_request_t *r, ngx_ai_op_t *op,
         return;
     }
 
-    s = ngx_http_ai_query_message(op);
-    s.len = ngx_min(s.len, sizeof(text));
-
-    for (i = 0; i < s.len; i++) {
-        text[i] = (s.data[i] < 0x20 || s.data[i] == 0x7f) ? ' ' : s.data[i];
-    }
-
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "ai %s failed: %*s (SQLSTATE %s)", what, s.len, text,
+                  "ai %s failed: %V (SQLSTATE %s)", what, &op->text,
                   op->code);
 }
 

@@ -46,7 +46,7 @@ ngx_uint_t ngx_http_ai_query_state(ngx_ai_op_t *op, const char *state);
 /* the server's own message, for those who may read it; not null terminated */
 ngx_str_t ngx_http_ai_query_message(ngx_ai_op_t *op);
 
-/* one line: "ai WHAT failed", and why */
+/* one line when the server was asked: "ai WHAT failed", and why */
 void ngx_http_ai_query_log(ngx_http_request_t *r, ngx_ai_op_t *op,
     const char *what);
 
