@@ -138,7 +138,7 @@ format:  ## lay the C sources out as nginx does
 # the ledger's own tests: its event layer and stand-ins for nginx, no server
 
 LEDGER_SRC := $(addprefix src/event/ngx_ai_,$(addsuffix .c,ledger segment \
-	segment_slot sink sink_scan ship reaper rebuild usage ids rotate sums report))
+	segment_slot sink sink_scan ship reaper rebuild usage ids rotate sums fold report))
 NGINX_INC := $(addprefix -I/usr/share/nginx/src/src/,core event \
 	event/modules os/unix) -I$(BUILD)/nginx
 KILLS ?= 100
