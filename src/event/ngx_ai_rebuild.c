@@ -61,16 +61,13 @@ ngx_ai_ledger_prepare(ngx_cycle_t *cycle, ngx_ai_ledger_conf_t *conf)
             return NGX_ERROR;
         }
 
-        return NGX_OK;
-    }
-
-    if (access((char *) conf->path.data, R_OK|W_OK|X_OK) == -1) {
+    } else if (access((char *) conf->path.data, R_OK|W_OK|X_OK) == -1) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
                       "access() \"%V\" failed", &conf->path);
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    return conf->database ? ngx_ai_node_make(cycle->log, conf) : NGX_OK;
 }
 
 
