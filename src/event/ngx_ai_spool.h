@@ -48,7 +48,7 @@ typedef struct {
     uint64_t          serial;   /* batches are sent in this order */
     u_char           *data;     /* lines, each with its \n */
     size_t            len;
-    ngx_uint_t        rows;
+    ngx_uint_t        rows;     /* lines with something in them */
 
     /* the thread's: what the batch is of */
     uint64_t          file;     /* its number; 0: of none any more */
