@@ -37,10 +37,11 @@ is($t->get('/v1/usage?day=1')->json->{object}, 'usage', 'unknown argument');
 
 # ---- one that answers
 
-my $pg = AI::Postgres->new($t);
+my $pg = AI::Postgres->new($t, schema => 0);
 
 $pg->psql(<<'EOC');
-DROP FUNCTION IF EXISTS ai.usage_report(text, text, text, text);
+CREATE SCHEMA ai;
+CREATE ROLE ai_gateway LOGIN;
 
 CREATE FUNCTION ai.usage_report(t text, a text, b text, g text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -203,6 +204,7 @@ ok((waitfor { history('group_by=day')->status == 200 } 15), 'started');
 
 $pg->psql('REVOKE EXECUTE ON FUNCTION ai.usage_report FROM ai_gateway, PUBLIC');
 is(history('group_by=day')->status, 503, 'no permission is a fault, too');
+$t->mark;
 
 # ---- nobody pays
 
