@@ -25,7 +25,7 @@
 #include "../event/ngx_ai_directory.h"
 #include "../event/ngx_ai_ledger.h"
 #include "../event/ngx_ai_pg.h"
-#include "../event/ngx_ai_spool.h"
+#include "../event/ngx_ai_shipper.h"
 #include "../event/ngx_ai_tally.h"
 #include "../event/ngx_ai_zone.h"
 

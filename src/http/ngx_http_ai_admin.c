@@ -15,6 +15,7 @@
 #define NGX_HTTP_AI_ADMIN_BODY  (64 * 1024)
 #define NGX_HTTP_AI_ADMIN_SIZE  (16 * 1024 * 1024)
 #define NGX_HTTP_AI_ADMIN_CALL  63
+#define NGX_HTTP_AI_ADMIN_WAIT  60000
 
 
 typedef enum {
@@ -450,6 +451,7 @@ ngx_http_ai_admin_send(ngx_http_request_t *r, ngx_str_t *body)
 
     query.sql = "SELECT ai.admin($1, $2, $3::jsonb)";
     query.n = 3;
+    query.timeout = NGX_HTTP_AI_ADMIN_WAIT;
 
     p = (u_char *) (q + 1);
     query.value[0] = (char *) p;
