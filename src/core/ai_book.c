@@ -10,9 +10,14 @@
 /* what is shared out between the arrays at least, beyond the fixed part */
 #define AI_BOOK_ROOM  65536
 
+#define AI_BOOK_CELLS  3            /* for each owner, on average */
+
 
 _Static_assert(sizeof(ai_owner_t) % 8 == 0, "owners are copied by words");
 _Static_assert(sizeof(ai_cell_t) == 64, "a cell is one cache line");
+_Static_assert(sizeof(ai_other_t) == sizeof(ai_cell_t)
+               && offsetof(ai_other_t, next) == offsetof(ai_cell_t, next),
+               "cells and what takes their place share a list");
 _Static_assert(sizeof(ai_hold_t) == 128, "a hold is two cache lines");
 
 
@@ -73,14 +78,14 @@ ai_book_init(void *mem, size_t size, const ai_char zone_id[16])
     memset(bk, 0, sizeof(ai_book_t));
 
     /*
-     * An eighth is for holds; of the rest each owner gets its record, two and
-     * a half buckets, and one or two heads of the hash.  64 bytes are left for
+     * An eighth is for holds; of the rest each owner gets its record, three
+     * cells, and one or two heads of the hash.  64 bytes are left for
      * the alignment of each array.
      */
 
     holds = size / 8 / sizeof(ai_hold_t);
     room = size - sizeof(ai_book_t) - holds * sizeof(ai_hold_t) - 4 * 64;
-    unit = sizeof(ai_owner_t) + sizeof(ai_cell_t) * 5 / 2
+    unit = sizeof(ai_owner_t) + sizeof(ai_cell_t) * AI_BOOK_CELLS
            + 2 * sizeof(ai_ref_t);
     owners = room / unit;
 
@@ -94,7 +99,7 @@ ai_book_init(void *mem, size_t size, const ai_char zone_id[16])
 
     at = bk->heads + heads * sizeof(ai_ref_t);
     at = ai_array_init(&bk->owners, at, owners, sizeof(ai_owner_t));
-    at = ai_array_init(&bk->cells, at, owners * 5 / 2, sizeof(ai_cell_t));
+    at = ai_array_init(&bk->cells, at, owners * AI_BOOK_CELLS, sizeof(ai_cell_t));
     ai_array_init(&bk->holds, at, holds, sizeof(ai_hold_t));
 
     memset(ai_head_at(bk, 0), 0, heads * sizeof(ai_ref_t));

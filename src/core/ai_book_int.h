@@ -17,7 +17,7 @@
 
 
 #define AI_BOOK_MAGIC    0x6b6f6f625f6961ULL        /* "ai_book" */
-#define AI_BOOK_VERSION  1
+#define AI_BOOK_VERSION  2
 
 #define AI_BOOK_LIMITS   64         /* of both parties of a hold */
 #define AI_BOOK_DRAWS    (2 * AI_RES_COUNTED * AI_PERIOD_BUCKETS)
@@ -54,6 +54,8 @@ typedef struct {
     ai_owner_id_t    id;
     ai_ref_t         next;          /* in the hash chain, or free */
     ai_ref_t         cells;         /* its buckets */
+    ai_ref_t         others;        /* what was used by others, by window */
+    uint32_t         kept;          /* its totals are judged: not for reuse */
     uint32_t         open;
     uint32_t         live;          /* 0: free */
     ai_window_t      window[AI_WINDOWS];
@@ -61,6 +63,7 @@ typedef struct {
     uint64_t         requests;
     uint64_t         tokens[2];
     int64_t          cost;
+    int64_t          cost_others;
     uint64_t         refused[AI_REFUSED_N]; /* atomic, not in the journal */
 } ai_owner_t;
 
@@ -82,6 +85,20 @@ typedef struct {
     uint8_t          pad[2];
     uint64_t         spare;         /* one cell, one cache line */
 } ai_cell_t;
+
+
+/*
+ * What other nodes used in one window of an owner, in the place of a cell.  It
+ * is contained in the window's "used" as long as that has the same id, so that
+ * a request need not look here; what is said next changes it by the difference.
+ */
+typedef struct {
+    int64_t          used[AI_RES_COUNTED];
+    uint64_t         id;
+    ai_ref_t         next;          /* lies where a cell has it */
+    uint32_t         which;         /* AI_WINDOW_... */
+    uint64_t         spare;
+} ai_other_t;
 
 
 typedef struct {
@@ -162,6 +179,8 @@ struct ai_book_s {
     ((ai_owner_t *) ai_book_at(bk, (bk)->owners.at) + ((ref) - 1))
 #define ai_cell_at(bk, ref)                                                  \
     ((ai_cell_t *) ai_book_at(bk, (bk)->cells.at) + ((ref) - 1))
+#define ai_other_at(bk, ref)                                                 \
+    ((ai_other_t *) (void *) ai_cell_at(bk, ref))
 #define ai_hold_at(bk, ref)                                                  \
     ((ai_hold_t *) ai_book_at(bk, (bk)->holds.at) + ((ref) - 1))
 #define ai_head_at(bk, i)                                                    \
@@ -310,6 +329,9 @@ void ai_owner_roll(ai_tx_t *tx, ai_ref_t owner);
 ai_ref_t ai_cell_find(const ai_book_t *bk, ai_ref_t owner, unsigned resource,
     unsigned period);
 
+/* a cell with nothing in it yet; 0: no room */
+ai_ref_t ai_cell_new(ai_tx_t *tx);
+
 /* a new, full bucket; 0: no room */
 ai_ref_t ai_cell_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource,
     unsigned period);
@@ -341,6 +363,9 @@ ai_window_now(const ai_owner_t *o, unsigned which, uint64_t now_s)
 #define ai_is_window(l)                                                      \
     ((l)->resource < AI_RES_COUNTED                                          \
      && ((l)->period == AI_PERIOD_DAY || (l)->period == AI_PERIOD_MONTH))
+
+#define ai_is_total(l)                                                       \
+    ((l)->resource == AI_RES_COST && (l)->period == AI_PERIOD_TOTAL)
 
 
 #endif /* AI_BOOK_INT_H */

@@ -24,6 +24,7 @@ typedef struct {
     uint16_t           draws[2];    /* ai_cell_bit() */
     unsigned           ndraw;
     ai_draw_t          draw[AI_BOOK_DRAWS];
+    unsigned           totals:2;    /* parties with a limit of that kind */
     unsigned           refused:1;
 } ai_take_t;
 
@@ -90,6 +91,11 @@ ai_take_check(ai_take_t *t)
              l++)
         {
             if (ai_is_window(l) || l->resource == AI_RES_CONCURRENCY) {
+                continue;
+            }
+
+            if (ai_is_total(l)) {
+                t->totals |= 1u << i;
                 continue;
             }
 
@@ -201,38 +207,62 @@ ai_take_bucket(ai_take_t *t, unsigned party, const ai_limit_t *l,
 }
 
 
+/* ms until a window or a balance that is used up comes back */
+
+static int64_t
+ai_take_end(const ai_take_t *t, const ai_limit_t *l)
+{
+    uint64_t  now_s;
+
+    if (l->period == AI_PERIOD_TOTAL) {
+        return -1;
+    }
+
+    now_s = t->tx.now_s;
+
+    return (int64_t) (ai_window_end(l->period, now_s) - now_s) * 1000;
+}
+
+
 static void
 ai_take_window(ai_take_t *t, unsigned party, const ai_limit_t *l,
     ai_refused_t *why)
 {
     int64_t             n, used, held, wait;
-    uint64_t            now_s;
     unsigned            r;
+    const ai_owner_t   *o;
     const ai_window_t  *w;
 
     r = l->resource;
     n = t->bound[r];
-    now_s = t->tx.now_s;
+    o = ai_owner_at(t->tx.book, t->owner[party]);
 
-    w = ai_window_now(ai_owner_at(t->tx.book, t->owner[party]),
-                      l->period - AI_PERIOD_DAY, now_s);
+    if (l->period == AI_PERIOD_TOTAL) {
+        used = ai_sum(o->cost, o->cost_others);
+        held = o->held[r];
 
-    used = w ? w->used[r] : 0;
-    held = w ? w->held[r] : 0;
+    } else {
+        w = ai_window_now(o, l->period - AI_PERIOD_DAY, t->tx.now_s);
+        used = w ? w->used[r] : 0;
+        held = w ? w->held[r] : 0;
+    }
 
-    if (l->amount > 0 && (__int128) used + held + n <= (__int128) l->amount)
+    /* a balance may be larger than any other amount, but no bound is */
+
+    if (l->amount > 0 && n <= AI_LIMIT_MAX
+        && (__int128) used + held + n <= (__int128) l->amount)
     {
         return;
     }
 
-    if (l->amount <= 0 || n > l->amount) {
+    if (l->amount <= 0 || n > l->amount || n > AI_LIMIT_MAX) {
         wait = -1;
 
     } else if ((__int128) used + n <= (__int128) l->amount) {
         wait = AI_BOOK_RETRY;
 
     } else {
-        wait = (int64_t) (ai_window_end(l->period, now_s) - now_s) * 1000;
+        wait = ai_take_end(t, l);
     }
 
     ai_take_refuse(t, party, l, used, held, wait, why);
@@ -352,6 +382,10 @@ ai_take_owner(ai_take_t *t, unsigned party, ai_hold_t *h)
 
     ai_tx_put32(&t->tx, &o->open, o->open + 1);
 
+    if (t->totals & 1u << party) {
+        ai_tx_put32(&t->tx, &o->kept, 1);
+    }
+
     h->owner[party] = t->owner[party];
     h->draws[party] = t->draws[party];
 
@@ -430,6 +464,35 @@ ai_take_write(ai_take_t *t, ai_ref_t *hold)
 }
 
 
+/*
+ * An owner whose balance is used up is refused for as long as it lies in the
+ * book: it must not be given up for that, and come back with nothing spent.
+ */
+
+static void
+ai_take_keep(ai_take_t *t)
+{
+    unsigned   i;
+    ai_ref_t   owner;
+    ai_book_t  *bk;
+
+    bk = t->tx.book;
+
+    for (i = 0; i < t->ask->nparty; i++) {
+        owner = t->totals & 1u << i
+                ? ai_book_owner_find(bk, &t->ask->party[i].id) : 0;
+
+        if (owner && !ai_owner_at(bk, owner)->kept) {
+            ai_tx_put32(&t->tx, &ai_owner_at(bk, owner)->kept, 1);
+        }
+    }
+
+    if (t->tx.n) {
+        (void) ai_tx_commit(&t->tx);
+    }
+}
+
+
 int
 ai_book_take(ai_book_t *bk, const ai_hold_ask_t *ask, const ai_now_t *now,
     ai_ref_t *hold, ai_refused_t *why)
@@ -441,6 +504,7 @@ ai_book_take(ai_book_t *bk, const ai_hold_ask_t *ask, const ai_now_t *now,
 
     t.ask = ask;
     t.ndraw = 0;
+    t.totals = 0;
     t.refused = 0;
 
     if (ai_take_check(&t) != AI_OK) {
@@ -461,6 +525,11 @@ ai_book_take(ai_book_t *bk, const ai_hold_ask_t *ask, const ai_now_t *now,
 
     if (t.refused) {
         ai_tx_undo(&t.tx);
+
+        if (t.totals) {
+            ai_take_keep(&t);
+        }
+
         return AI_BUSY;
     }
 

@@ -244,7 +244,7 @@ ngx_http_ai_usage_limit(ngx_http_ai_json_t *js, ngx_http_ai_usage_t *u,
     ngx_http_ai_usage_amount(b, "remaining", l,
                              ngx_max(ul->view.remaining, 0));
 
-    if (l->period == AI_PERIOD_NONE) {
+    if (l->period >= AI_PERIOD_TOTAL) {
         ai_buf_cstr(b, ",\"reset_ms\":null,\"resets_at\":null}");
         return;
     }
