@@ -1,6 +1,6 @@
 
 /*
- * The book: its layout and its undo journal.
+ * The book: its layout, and the calls that change it.
  */
 
 
@@ -136,41 +136,15 @@ ai_book_check(const void *mem, size_t size)
 }
 
 
-/*
- * The oldest value of a word is put back last.  Killed in the middle, this
- * runs again from the start: "undo" stays until all is done.
- */
-
-static void
-ai_book_undo(ai_book_t *bk)
-{
-    uint32_t    i;
-    ai_word_t  *words;
-
-    words = (ai_word_t *) bk;
-
-    i = bk->undo < AI_BOOK_JOURNAL ? bk->undo : AI_BOOK_JOURNAL;
-
-    while (i--) {
-        if (bk->journal[i].at < bk->size / 8) {
-            __atomic_store_n(&words[bk->journal[i].at], bk->journal[i].old,
-                             __ATOMIC_RELAXED);
-        }
-    }
-
-    __atomic_store_n(&bk->undo, 0, __ATOMIC_RELEASE);
-}
-
-
 int
 ai_book_recover(ai_book_t *bk)
 {
-    if (__atomic_load_n(&bk->undo, __ATOMIC_ACQUIRE) == 0) {
+    if (!ai_journal_open(ai_book_journal(bk))) {
         return AI_OK;
     }
 
     bk->recovered++;
-    ai_book_undo(bk);
+    ai_journal_undo(ai_book_journal(bk), bk->size);
 
     return AI_DONE;
 }
@@ -189,14 +163,14 @@ ai_tx_begin(ai_tx_t *tx, ai_book_t *bk, uint64_t now_s, uint64_t mono_ms)
     ai_book_recover(bk);
 
     tx->book = bk;
-    tx->n = 0;
+    tx->writes.n = 0;
     tx->hand = bk->hand;
     tx->steps = AI_BOOK_STEPS;
     tx->pin[0] = 0;
     tx->pin[1] = 0;
     tx->now_s = now_s;
     tx->mono_ms = mono_ms;
-    tx->full = 0;
+    tx->writes.full = 0;
 }
 
 
@@ -209,16 +183,12 @@ ai_tx_commit(ai_tx_t *tx)
 
     ai_tx_put32(tx, &tx->book->hand, tx->hand);
 
-    if (tx->full) {
+    if (tx->writes.full) {
         ai_tx_undo(tx);
         return AI_ERROR;
     }
 
-    /* with the last word written, the call has happened */
-
-    __atomic_store_n(&tx->book->undo, 0, __ATOMIC_RELEASE);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    tx->n = 0;
+    ai_journal_commit(ai_book_journal(tx->book), &tx->writes);
 
     return AI_OK;
 }
@@ -232,16 +202,14 @@ ai_tx_commit(ai_tx_t *tx)
 void
 ai_tx_undo(ai_tx_t *tx)
 {
-    ai_book_undo(tx->book);
+    ai_journal_undo(ai_book_journal(tx->book), tx->book->size);
 
-    tx->n = 0;
-    tx->full = 0;
+    tx->writes.n = 0;
+    tx->writes.full = 0;
 
     if (tx->hand != tx->book->hand) {
         ai_tx_put32(tx, &tx->book->hand, tx->hand);
-        __atomic_store_n(&tx->book->undo, 0, __ATOMIC_RELEASE);
-        __atomic_signal_fence(__ATOMIC_SEQ_CST);
-        tx->n = 0;
+        ai_journal_commit(ai_book_journal(tx->book), &tx->writes);
     }
 }
 

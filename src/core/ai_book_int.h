@@ -1,6 +1,6 @@
 
 /*
- * The records of the book and its undo journal; for src/core/ai_book*.c.
+ * The records of the book, and how they are written; for src/core/ai_book*.c.
  *
  *   ai_book_s | heads | owners | cells | holds
  *
@@ -14,6 +14,7 @@
 
 
 #include "ai_book.h"
+#include "ai_journal.h"
 
 
 #define AI_BOOK_MAGIC    0x6b6f6f625f6961ULL        /* "ai_book" */
@@ -134,13 +135,6 @@ typedef struct {
 
 
 typedef struct {
-    uint32_t         at;            /* word of the book */
-    uint32_t         pad;
-    uint64_t         old;
-} ai_undo_t;
-
-
-typedef struct {
     uint32_t         max;
     uint32_t         top;           /* records used at least once */
     ai_ref_t         free;
@@ -187,21 +181,22 @@ struct ai_book_s {
     ((ai_ref_t *) ai_book_at(bk, (bk)->heads) + (i))
 
 
-/* ---- the undo journal ---- */
+/* ---- one call, all or nothing ---- */
 
-typedef uint64_t __attribute__((may_alias))  ai_word_t;
+#define ai_book_journal(bk)                                                  \
+    ((ai_journal_t) { (bk), offsetof(ai_book_t, undo),                       \
+                      offsetof(ai_book_t, journal), AI_BOOK_JOURNAL })
 
 /* one [locked] call; lives on its stack */
 
 typedef struct {
     ai_book_t       *book;
-    uint32_t         n;             /* copy of book->undo */
+    ai_writes_t      writes;
     uint32_t         hand;          /* where the search for room has got to */
     uint32_t         steps;         /* and how far it may still go */
     ai_ref_t         pin[2];        /* owners of this call: not for reuse */
     uint64_t         now_s;
     uint64_t         mono_ms;
-    unsigned         full:1;
 } ai_tx_t;
 
 void ai_tx_begin(ai_tx_t *tx, ai_book_t *bk, uint64_t now_s,
@@ -214,55 +209,18 @@ int ai_tx_commit(ai_tx_t *tx);
 void ai_tx_undo(ai_tx_t *tx);
 
 
-/*
- * Writes a word.  The old value is in the journal, and counted, before the
- * word changes.  The compiler is held to this order; the processor needs not
- * be: whoever reads the journal does so after the kernel has reported the
- * writer's death, when all its stores are seen.
- */
 static inline void
 ai_tx_put(ai_tx_t *tx, void *at, uint64_t value)
 {
-    ai_word_t  *word;
-    ai_undo_t  *u;
-
-    word = at;
-
-    if (*word == value) {
-        return;
-    }
-
-    if (tx->n == AI_BOOK_JOURNAL) {
-        tx->full = 1;
-        return;
-    }
-
-    u = &tx->book->journal[tx->n];
-    u->at = (uint32_t) (((uintptr_t) at - (uintptr_t) tx->book) / 8);
-    u->old = *word;
-
-    __atomic_store_n(&tx->book->undo, ++tx->n, __ATOMIC_RELEASE);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    __atomic_store_n(word, value, __ATOMIC_RELAXED);
+    ai_journal_put(ai_book_journal(tx->book), &tx->writes, at, value);
 }
 
-
-/* writes a part of a word, which must not cross its end */
 
 static inline void
 ai_tx_put_part(ai_tx_t *tx, void *at, const void *value, size_t size)
 {
-    size_t      shift;
-    uint64_t    w;
-    ai_word_t  *word;
-
-    shift = (uintptr_t) at & 7;
-    word = (ai_word_t *) ((uintptr_t) at - shift);
-
-    w = *word;
-    memcpy((ai_char *) &w + shift, value, size);
-
-    ai_tx_put(tx, word, w);
+    ai_journal_put_part(ai_book_journal(tx->book), &tx->writes, at, value,
+                        size);
 }
 
 

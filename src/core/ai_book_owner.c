@@ -248,7 +248,7 @@ ai_owner_get(ai_tx_t *tx, const ai_owner_id_t *id)
         ref = ai_owner_take(tx);
     }
 
-    if (ref == 0 || tx->full) {
+    if (ref == 0 || tx->writes.full) {
         return 0;
     }
 
@@ -367,7 +367,7 @@ ai_cell_new(ai_tx_t *tx)
         }
     }
 
-    return tx->full ? 0 : ref;
+    return tx->writes.full ? 0 : ref;
 }
 
 

@@ -560,8 +560,10 @@ ngx_int_t ngx_http_ai_status_handler(ngx_http_request_t *r);
 char *ngx_http_ai_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_ai_metrics_handler(ngx_http_request_t *r);
 
-/* "key", "model", ... by ai_refusal_t */
+/* "key", "model", ... by ai_refusal_t; "keys", "tenants", ... by
+   ai_dir_kind_t */
 extern const char *const  ngx_http_ai_refusal_names[AI_REFUSED_N];
+extern const char *const  ngx_http_ai_record_names[AI_DIR_KINDS];
 
 /* postconfiguration, when all providers are known: mcf->tally */
 ngx_int_t ngx_http_ai_tally_add(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf);
