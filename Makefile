@@ -55,6 +55,10 @@ key:  ## make a tenant's key, and the line of the configuration for it
 ledger:  ## show the rows of the demo's ledger
 	@tools/ledger $(BUILD)/demo/ledger
 
+db:  ## a PostgreSQL of one's own in build/db, with the schema of sql/
+	@tools/deps test
+	@tools/db local
+
 test: deps build  ## everything: the last line is "Result: PASS"
 	@$(MAKE) -s unit
 	@$(MAKE) -s fuzz FUZZ_SECONDS=5

@@ -487,7 +487,7 @@ ai_take_keep(ai_take_t *t)
         }
     }
 
-    if (t->tx.n) {
+    if (t->tx.writes.n) {
         (void) ai_tx_commit(&t->tx);
     }
 }

@@ -187,6 +187,9 @@ typedef struct {
     ngx_ai_tally_t            *tally;       /* NULL: nothing is counted */
 
     ngx_ai_pg_conf_t          *postgres;    /* NULL: no ai_postgres block */
+    u_char                    *postgres_file;
+    ngx_uint_t                 postgres_line;
+    unsigned                   postgres_resolve:1;
     ngx_ai_directory_t        *directory;   /* NULL: all is in nginx.conf */
 
     /* of the worker, set in init_process */
@@ -260,6 +263,7 @@ ngx_int_t ngx_http_ai_conf_resolve(ngx_conf_t *cf,
 
 char *ngx_http_ai_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_ledger(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_postgres(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_provider(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_model(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_alias(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

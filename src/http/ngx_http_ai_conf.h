@@ -147,6 +147,13 @@ ngx_int_t ngx_http_ai_conf_limit_merge(ngx_pool_t *pool, ngx_array_t *base,
 char *ngx_http_ai_secret_read(ngx_conf_t *cf, ngx_str_t *source,
     ngx_str_t *key);
 
+/*
+ * Reads a password into such pages, null terminated: the first line of a file,
+ * which is all of it.  [warn] when others than the owner may read the file.
+ */
+char *ngx_http_ai_secret_password(ngx_conf_t *cf, ngx_str_t *file,
+    ngx_str_t *password);
+
 /* makes the header line and the end of the head around such a key, in place */
 void ngx_http_ai_secret_line(ai_dialect_t api, ngx_str_t *key,
     ngx_str_t *line);
@@ -191,6 +198,22 @@ ngx_int_t ngx_http_ai_conf_locations(ngx_conf_t *cf,
  */
 char *ngx_http_ai_conf_base(ngx_http_ai_provider_t *p, ngx_str_t *url,
     ngx_str_t *name);
+
+/* loopback; private: RFC 1918, 4193, link-local; a unix domain socket is as
+   good as loopback */
+
+typedef enum {
+    NGX_HTTP_AI_FAR = 0,
+    NGX_HTTP_AI_PRIVATE,
+    NGX_HTTP_AI_LOOPBACK
+} ngx_http_ai_near_t;
+
+ngx_http_ai_near_t ngx_http_ai_conf_near(struct sockaddr *sockaddr);
+
+
+/* of ai_postgres, when everything has been read: its resolver */
+ngx_int_t ngx_http_ai_conf_postgres(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *mcf);
 
 ngx_http_ai_provider_t *ngx_http_ai_provider_find(
     ngx_http_ai_main_conf_t *mcf, ngx_str_t *name);

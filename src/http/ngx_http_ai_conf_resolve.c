@@ -35,7 +35,8 @@ ngx_http_ai_conf_resolve(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
         || ngx_http_ai_resolve_plans(cf, mcf) != NGX_OK
         || ngx_http_ai_resolve_tenants(cf, mcf) != NGX_OK
         || ngx_http_ai_resolve_keys(cf, mcf) != NGX_OK
-        || ngx_http_ai_conf_locations(cf, mcf) != NGX_OK)
+        || ngx_http_ai_conf_locations(cf, mcf) != NGX_OK
+        || ngx_http_ai_conf_postgres(cf, mcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
