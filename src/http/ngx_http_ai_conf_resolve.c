@@ -51,7 +51,19 @@ ngx_http_ai_conf_resolve(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
     mcf->zone = ngx_ai_zone_add(cf, &mcf->zone_name, mcf->zone_size,
                                 &ngx_http_ai_tenant_module);
 
-    return mcf->zone ? NGX_OK : NGX_ERROR;
+    if (mcf->zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (mcf->postgres == NULL) {
+        return NGX_OK;
+    }
+
+    mcf->directory = ngx_ai_directory_add(cf, &mcf->zone_name,
+                                          mcf->postgres->directory,
+                                          &ngx_http_ai_tenant_module);
+
+    return mcf->directory ? NGX_OK : NGX_ERROR;
 }
 
 
