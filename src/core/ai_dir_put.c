@@ -134,7 +134,8 @@ ai_dir_remove(ai_dir_tx_t *tx, const ai_dir_place_t *place)
 }
 
 
-/* the old record, if any, makes room; until the new one is in, some is missing */
+/* the old record, if any, makes room; until the new one is in, one is
+   missing */
 
 static void
 ai_dir_lose(ai_dir_t *dir, ai_dir_kind_t kind, ai_dir_place_t *place)
