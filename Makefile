@@ -46,6 +46,18 @@ build:  ## build/ngx_http_ai_tenant_module.so, against Debian's nginx
 $(MODULE): $(MODULE_SRC) tools/build
 	@tools/build $(BUILD)
 
+# the PostgreSQL client under directives of the tests' own, t/pg_*.t
+
+PG_TEST_SRC := $(wildcard t/module/*) $(MODULE_SRC)
+
+$(BUILD)/module/ngx_http_pg_test_module.so: $(PG_TEST_SRC) tools/build
+	@tools/build $(@D) '' t/module
+
+$(BUILD)/asan/module/ngx_http_pg_test_module.so: $(PG_TEST_SRC) tools/build
+	@tools/build $(@D) '$(SANITIZE) -O1' t/module
+
+test-module: $(BUILD)/module/ngx_http_pg_test_module.so
+
 run: build  ## a gateway on 127.0.0.1:8080 to try, with stand-in providers
 	@tools/demo
 
@@ -59,7 +71,7 @@ db:  ## a PostgreSQL of one's own in build/db, with the schema of sql/
 	@tools/deps test
 	@tools/db local
 
-test: deps build  ## everything: the last line is "Result: PASS"
+test: deps build test-module  ## everything: the last line is "Result: PASS"
 	@$(MAKE) -s unit
 	@$(MAKE) -s fuzz FUZZ_SECONDS=5
 	@$(MAKE) -s asan
@@ -113,13 +125,13 @@ ASAN_ENV = AI_MODULE=$(CURDIR)/$(BUILD)/asan/$(SO) AI_TIMEOUT_FACTOR=3 \
 	ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:abort_on_error=1 \
 	UBSAN_OPTIONS=print_stacktrace=1
 
-asan: $(BUILD)/asan/$(SO)  ## t/*.t with AddressSanitizer and UBSan
+asan: $(BUILD)/asan/$(SO) $(BUILD)/asan/module/ngx_http_pg_test_module.so  ## t/*.t with AddressSanitizer and UBSan
 	$(ASAN_ENV) prove -j$(JOBS) $(filter-out t/layers.t t/sdk.t,$(TESTS))
 
 $(BUILD)/asan/$(SO): $(MODULE_SRC) tools/build
 	@tools/build $(BUILD)/asan '$(SANITIZE) -O1'
 
-valgrind: $(MODULE)  ## most of t/*.t under valgrind
+valgrind: $(MODULE) test-module  ## most of t/*.t under valgrind
 	AI_VALGRIND=1 AI_TIMEOUT_FACTOR=10 prove -j$(JOBS) $(VALGRIND_TESTS)
 
 bench: build $(BUILD)/standin $(BUILD)/streams  ## side by side with bare nginx
@@ -137,21 +149,30 @@ format:  ## lay the C sources out as nginx does
 
 # the ledger's own tests: its event layer and stand-ins for nginx, no server
 
-LEDGER_SRC := $(addprefix src/event/ngx_ai_,$(addsuffix .c,ledger segment \
-	segment_slot sink sink_scan ship reaper rebuild usage ids rotate sums report))
+LEDGER_SRC := $(addprefix src/event/ngx_ai_,$(addsuffix .c,cursor fold ids \
+	ledger node reaper rebuild report rotate segment segment_slot ship sink \
+	sink_scan spool spool_file sums usage))
 NGINX_INC := $(addprefix -I/usr/share/nginx/src/src/,core event \
 	event/modules os/unix) -I$(BUILD)/nginx
 KILLS ?= 100
 
+# small batches and files, so that few rows have them all
+
+SPOOL_DEF := -DNGX_AI_SPOOL_BATCH=16384 -DNGX_AI_SPOOL_LARGE=65536 \
+	-DNGX_AI_SPOOL_AGE=300
+
 ledger-test: $(BUILD)/event/test_ledger  ## the ledger under KILLS (100) kills
 	@$< $(KILLS)
 
-$(BUILD)/event/test_ledger: $(wildcard t/event/*.[ch]) $(LEDGER_SRC) \
-    $(wildcard src/event/*.h) $(CORE_SRC) $(CORE_HDR) $(MODULE)
+spool-test: $(BUILD)/event/test_spool  ## shipping under 3 * KILLS kills
+	@$< $$((3 * $(KILLS)))
+
+$(BUILD)/event/test_%: t/event/test_%.c t/event/nginx.c t/event/nginx.h \
+    $(LEDGER_SRC) $(wildcard src/event/*.h) $(CORE_SRC) $(CORE_HDR) $(MODULE)
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter \
-	    -Wno-unused-result -D_GNU_SOURCE $(NGINX_INC) -o $@ \
-	    $(wildcard t/event/*.c) $(LEDGER_SRC) $(CORE_SRC) -lcrypto -lpthread
+	    -Wno-unused-result -D_GNU_SOURCE $(SPOOL_DEF) $(NGINX_INC) -o $@ \
+	    $< t/event/nginx.c $(LEDGER_SRC) $(CORE_SRC) -lcrypto -lpthread
 
 segments: $(BUILD)/ai-ledger  ## show the slots of a ledger segment: FILE=...
 	@$< $(FILE)
@@ -160,7 +181,7 @@ $(BUILD)/ai-ledger: tools/ai-ledger.c $(CORE_SRC) $(CORE_HDR)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_CORE) -o $@ $< $(CORE_SRC) -lcrypto
 
-.PHONY: coverage ledger-test segments
+.PHONY: coverage ledger-test segments spool-test
 
 coverage:  ## lines of src/core that the unit tests run
 	@tools/coverage $(BUILD)/coverage
@@ -169,6 +190,6 @@ clean:  ## remove what was built, save the SDKs
 	rm -rf $(filter-out $(BUILD)/venv $(BUILD)/node,$(wildcard $(BUILD)/*)) \
 	    $(BUILD)/.deps-build
 
-.PHONY: coverage help deps build run key ledger test check unit fuzz asan valgrind \
+.PHONY: coverage help deps build test-module run key ledger test check unit fuzz asan valgrind \
 	bench kill-test format clean
 .SECONDARY:

@@ -149,8 +149,8 @@ BEGIN
         RAISE EXCEPTION 'billing transaction % is not balanced',
                         bad.transaction
             USING ERRCODE = 'integrity_constraint_violation',
-                  DETAIL = format('%s new entries, their sum is %s nano-dollars.',
-                                  bad.entries, bad.total),
+                  DETAIL = format('%s new entries, their sum is %s '
+                                  'nano-dollars.', bad.entries, bad.total),
                   HINT = 'All entries come by one statement, after their '
                          'transaction, and are of its tenant.';
     END IF;
@@ -164,11 +164,13 @@ CREATE TRIGGER balanced AFTER INSERT ON billing_entries
     FOR EACH STATEMENT EXECUTE FUNCTION check_entries();
 
 -- A transaction without entries is found at COMMIT, when the trigger runs as
--- who logged in, hence SECURITY DEFINER.
+-- who logged in, hence SECURITY DEFINER.  enable_seqscan here and in ai.ship():
+-- a session plans once, and the table may have been empty then.
 
 CREATE FUNCTION check_transaction() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = ai, pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM billing_entries WHERE transaction = NEW.id) THEN

@@ -116,6 +116,12 @@ is(ship(2, 'x'), '0|0|1', 'another node');
 is($pg->value("SELECT count(*) FROM ai.alerts WHERE kind = 'quarantine'"), 2,
     'has one of its own');
 
+# a megabyte of lines of nothing must not take longer than a statement may
+
+is(ship(3, ('{}') x 300_000), '0|0|300000', 'a megabyte of short lines');
+is(ship(3, map { "$_" } 1 .. 100_000), '0|0|100000', 'each of its own');
+is(ship(3, map { $_ . 'x' x 320 } 1 .. 3000), '0|0|3000', 'and of longer ones');
+
 # lines that only look bad
 
 my %odd = (

@@ -63,7 +63,7 @@ ngx_ai_pg_t *ngx_ai_pg_create(ngx_cycle_t *cycle,
 
 /*
  * LISTEN on these channels (NULL ends them, literal names) whenever connected,
- * and stay connected.
+ * and stay connected.  To be called before the first statement.
  */
 void ngx_ai_pg_listen(ngx_ai_pg_t *pg, const char *const *channels,
     ngx_ai_pg_notify_pt handler, void *data);
@@ -71,8 +71,12 @@ void ngx_ai_pg_listen(ngx_ai_pg_t *pg, const char *const *channels,
 /*
  * Sends a statement with parameters: text unless binary[i].  Values are
  * copied, save where a length is given and "hold" is set: then they must stay
- * as they are until the handler was called.  NULL: no memory, nothing will be
- * called.
+ * as they are until the handler was called or the op is detached.  NULL: no
+ * memory, or n is too large; nothing will be called.
+ *
+ * One statement, no COPY.  NGX_OK: op->result is a PGresult, freed with the
+ * op.  NGX_ERROR: it is the server's error, whose message may hold values of
+ * parameters; op->code and op->text are fit for a log.
  */
 
 #define NGX_AI_PG_PARAMS  8
@@ -95,8 +99,11 @@ ngx_ai_op_t *ngx_ai_pg_query(ngx_ai_pg_t *pg, const ngx_ai_pg_query_t *q,
 /* a column of a row; len 0 and data NULL for SQL's NULL or a missing column */
 ngx_str_t ngx_ai_pg_value(ngx_ai_op_t *op, int row, int column);
 
-/* at exit, or when it is no longer needed: fails what waits, without calling
-   handlers when "quiet" */
+/*
+ * At exit, or when it is no longer needed: fails what waits.  "quiet": frees
+ * it at once, no handlers are called, and nobody may detach any more.  pg
+ * itself is of the cycle's pool; what is asked after this is NGX_DECLINED.
+ */
 void ngx_ai_pg_close(ngx_ai_pg_t *pg, ngx_uint_t quiet);
 
 
