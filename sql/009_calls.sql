@@ -3,29 +3,22 @@
 
 -- what ai.admin() calls; ai_admin may call each by itself, too
 
-CREATE TABLE calls (
-    name            text COLLATE "C" PRIMARY KEY
-);
-
-INSERT INTO calls VALUES ('create_plan'), ('set_plan'), ('drop_plan'),
-    ('list_plans'), ('create_tenant'), ('set_tenant'), ('suspend_tenant'),
-    ('resume_tenant'), ('list_tenants'), ('show_tenant'), ('create_user'),
-    ('adopt'), ('create_key'), ('import_key'), ('rotate_key'),
-    ('revoke_key'), ('list_keys'), ('set_limit'), ('drop_limit'),
-    ('add_price'), ('drop_price'), ('set_unit_price'), ('list_prices'),
-    ('top_up'), ('adjust'), ('statement'), ('usage'), ('rerate'),
-    ('import_provider_usage'), ('reconcile'), ('list_alerts'),
-    ('list_audit');
-
-REVOKE ALL ON calls FROM PUBLIC;
-GRANT SELECT ON calls TO ai_admin;
+CREATE FUNCTION calls() RETURNS text[]
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT '{create_plan, set_plan, drop_plan, list_plans, create_tenant,
+        set_tenant, suspend_tenant, resume_tenant, list_tenants, show_tenant,
+        create_user, adopt, create_key, import_key, rotate_key, revoke_key,
+        list_keys, set_limit, drop_limit, add_price, drop_price,
+        set_unit_price, list_prices, top_up, adjust, statement, usage, rerate,
+        import_provider_usage, reconcile, list_alerts, list_audit}'::text[]
+$$;
 
 DO $$
 DECLARE
     f regprocedure;
 BEGIN
-    FOR f IN SELECT p.oid FROM pg_proc p JOIN calls c ON c.name = p.proname
-             WHERE p.pronamespace = 'ai'::regnamespace LOOP
+    FOR f IN SELECT p.oid FROM pg_proc p WHERE p.proname = ANY (calls())
+             AND p.pronamespace = 'ai'::regnamespace LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO ai_admin', f);
     END LOOP;
 END $$;
@@ -73,8 +66,9 @@ DECLARE
 BEGIN
     PERFORM set_config('ai.actor', check_text('actor', $1, 128), true);
 
-    SELECT p.* INTO f FROM pg_proc p JOIN calls c ON c.name = p.proname
-    WHERE p.pronamespace = 'ai'::regnamespace AND p.proname = $2;
+    SELECT p.* INTO f FROM pg_proc p
+    WHERE p.pronamespace = 'ai'::regnamespace AND p.proname = $2
+        AND $2 = ANY (calls());
 
     IF NOT FOUND THEN
         PERFORM refuse('AI404', format('no call %s',
