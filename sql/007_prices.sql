@@ -272,12 +272,15 @@ $$;
 
 -- ---- what a row costs ------------------------------------------------------
 
+-- These have the search_path of the one that anybody may call, row_rate():
+-- functions with a setting of their own are not inlined, and there are many
+-- calls for a row.
+--
 -- As src/core/ai_price.c does.  Prices stand for classes by their names;
 -- missing ones fall back within their line.
 
 CREATE FUNCTION price_fill(c jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = ai, pg_catalog, pg_temp AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT jsonb_build_object('input', i, 'input_audio', i, 'input_image', i,
             'cache_read', i, 'cache_write_5m', w, 'cache_write_30m', w,
             'cache_write_1h', w, 'cache_write_12h', w,
@@ -296,7 +299,7 @@ CREATE FUNCTION price_lines(list text, model text, known timestamptz,
     early boolean)
     RETURNS TABLE (valid_from timestamptz, tier text, above bigint,
         classes jsonb)
-LANGUAGE sql STABLE SET search_path = ai, pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE AS $$
     SELECT p.valid_from, p.tier, p.above, p.classes FROM prices p
     WHERE p.list = $1 AND p.model = $2 AND $3 IS NULL
     UNION ALL
@@ -318,7 +321,7 @@ $$;
 
 CREATE FUNCTION price_pick(list text, model text, tier text, at timestamptz,
     input_tokens numeric, known timestamptz, early boolean) RETURNS jsonb
-LANGUAGE sql STABLE SET search_path = ai, pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE AS $$
     SELECT price_fill(l.classes)
     FROM price_lines($1, $2, $6, $7) l
     WHERE l.tier IN ($3, 'standard') AND l.valid_from <= date_trunc('second', $4)
@@ -327,22 +330,20 @@ LANGUAGE sql STABLE SET search_path = ai, pg_catalog, pg_temp AS $$
 $$;
 
 CREATE FUNCTION classes_cost(classes jsonb, price jsonb) RETURNS numeric
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = ai, pg_catalog, pg_temp AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT coalesce(sum(c.value::numeric * (price -> c.key)::numeric), 0)
     FROM jsonb_each(classes) c WHERE jsonb_typeof(c.value) = 'number'
 $$;
 
 CREATE FUNCTION classes_input(classes jsonb) RETURNS numeric
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = ai, pg_catalog, pg_temp AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT coalesce(sum(c.value::numeric), 0) FROM jsonb_each(classes) c
     WHERE c.key NOT LIKE 'output%' AND jsonb_typeof(c.value) = 'number'
 $$;
 
 CREATE FUNCTION units_cost(list text, model text, at timestamptz, units jsonb)
     RETURNS numeric
-LANGUAGE sql STABLE SET search_path = ai, pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE AS $$
     SELECT coalesce(sum(u.value::numeric * (
         SELECT p.usd FROM unit_prices p
         WHERE p.list = $1 AND p.model = $2 AND p.valid_from <= $3
@@ -362,7 +363,7 @@ CREATE FUNCTION row_cost(list text, model text, tier text, at timestamptz,
     input_tokens numeric, classes jsonb, units jsonb, sub jsonb,
     known timestamptz DEFAULT NULL, early boolean DEFAULT false)
     RETURNS numeric
-LANGUAGE plpgsql STABLE SET search_path = ai, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 DECLARE
     line  jsonb := price_pick($1, $2, $3, $4, $5, $9, $10);
