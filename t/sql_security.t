@@ -16,7 +16,8 @@ use constant NODE => '11111111-1111-1111-1111-111111111111';
 
 # tables with nothing of a tenant
 my %common = map { $_ => 1 } qw(plans prices unit_prices nodes provider_usage
-    migrations housekeeping calls conf_models feed_floor feed_pages);
+    migrations housekeeping calls conf_models feed_floor feed_pages
+    price_changes);
 
 # what a tenant may read of itself
 my @readable = qw(tenants users api_keys rate_limits usage_logs usage_hourly
