@@ -74,6 +74,13 @@ SELECT oid::regprocedure FROM pg_proc
    AND NOT 'search_path=ai, pg_catalog, pg_temp' = ANY (coalesce(proconfig, '{}'))
 EOS
 
+is($pg->psql(<<'EOS'), '', 'a view that a tenant may read asks as the tenant');
+SELECT relname FROM pg_class WHERE relnamespace = 'ai'::regnamespace
+   AND relkind IN ('v', 'm')
+   AND has_any_column_privilege('ai_tenant', oid, 'SELECT')
+   AND NOT 'security_invoker=true' = ANY (coalesce(reloptions, '{}'))
+EOS
+
 my %called = map { $_ => 1 } qw(ship maintain directory spend_others hello
     register usage_report);
 
@@ -297,9 +304,9 @@ sub matrix {
     my ($role, $setting) = @_;
 
     my %column = map { @$_ } $pg->rows(<<'EOS');
-SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a
-    ON a.attrelid = c.oid AND attnum = 2
- WHERE relnamespace = 'ai'::regnamespace AND relkind IN ('r', 'p')
+SELECT c.relname, min(a.attname::text) FROM pg_class c JOIN pg_attribute a
+    ON a.attrelid = c.oid AND attnum > 0 AND attidentity = '' AND NOT attisdropped
+ WHERE relnamespace = 'ai'::regnamespace AND relkind IN ('r', 'p') GROUP BY 1
 EOS
 
     my $script = "\\set ON_ERROR_STOP 0\n";
