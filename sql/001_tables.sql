@@ -107,12 +107,15 @@ CREATE UNIQUE INDEX rate_limits_once ON rate_limits
     (coalesce(plan, ''), coalesce(tenant, ''), coalesce(key, ''), per_key,
      resource, period);
 
+CREATE INDEX ON rate_limits (tenant);
+CREATE INDEX ON rate_limits (plan);
+
 -- ids of files, batches, ... that a tenant made at a provider
 
 CREATE TABLE owned_resources (
-    provider        text NOT NULL,
-    kind            text NOT NULL,
-    id              text NOT NULL,
+    provider        text COLLATE "C" NOT NULL,
+    kind            text COLLATE "C" NOT NULL,
+    id              text COLLATE "C" NOT NULL,
     tenant          ai.name NOT NULL REFERENCES tenants,
     created_at      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (provider, kind, id)
@@ -146,48 +149,51 @@ CREATE TABLE unit_prices (
     unit            text NOT NULL CHECK (unit IN ('web_search', 'web_fetch',
                         'audio_second', 'character', 'image', 'request')),
     usd             numeric(20,9) NOT NULL CHECK (usd >= 0),
-    PRIMARY KEY (list, model, unit)
+    valid_from      timestamptz NOT NULL DEFAULT '-infinity',
+    PRIMARY KEY (list, model, unit, valid_from)
 );
 
 
 -- ---- usage -----------------------------------------------------------------
 
--- The rows of the ledger, under the names of usage.jsonl.  id is a UUIDv7,
--- whose first 48 bits are milliseconds: partitions are months of ids, so that
--- the primary key alone makes a row unique for ever.  Partitions are made
--- ahead and dropped by 003_ship.sql.
+-- The rows of the ledger, under the names of usage.jsonl, null where its lines
+-- have null (tokens and cost: where usage_source is none).  id is a UUIDv7,
+-- whose first 48 bits are milliseconds: partitions are months of ids (UTC), so
+-- that the primary key alone makes a row unique for ever.  time, of the
+-- admission, is within a day of the id's.  Partitions are made ahead and
+-- dropped by 003_ship.sql.
 
 CREATE TABLE usage_logs (
     id                  uuid NOT NULL PRIMARY KEY,
     time                timestamptz(3) NOT NULL,
-    tenant              text NOT NULL,
-    key                 text NOT NULL,
-    plan                text NOT NULL,
+    tenant              text COLLATE "C" NOT NULL,
+    key                 text COLLATE "C" NOT NULL,
+    plan                text COLLATE "C",
     labels              jsonb NOT NULL,
-    api                 text NOT NULL,
-    model               text NOT NULL,
-    served_model        text NOT NULL,
-    provider            text NOT NULL,
+    api                 text COLLATE "C",
+    model               text COLLATE "C",
+    served_model        text COLLATE "C",
+    provider            text COLLATE "C",
     attempts            jsonb NOT NULL,
     stream              boolean NOT NULL,
-    status              text NOT NULL,
-    http_status         integer NOT NULL,
-    state               text NOT NULL,
-    usage_source        text NOT NULL,
+    status              text COLLATE "C" NOT NULL,
+    http_status         integer,
+    state               text COLLATE "C" NOT NULL,
+    usage_source        text COLLATE "C" NOT NULL,
     stream_complete     boolean NOT NULL,
     client_aborted      boolean NOT NULL,
-    input_tokens        bigint NOT NULL,
-    cache_read_tokens   bigint NOT NULL,
-    cache_write_tokens  bigint NOT NULL,
-    output_tokens       bigint NOT NULL,
-    reasoning_tokens    bigint NOT NULL,
+    input_tokens        bigint,
+    cache_read_tokens   bigint,
+    cache_write_tokens  bigint,
+    output_tokens       bigint,
+    reasoning_tokens    bigint,
     classes             jsonb NOT NULL,
     units               jsonb NOT NULL,
     sub                 jsonb NOT NULL,
     cost_usd            numeric(20,9),
-    price_version       text NOT NULL,
+    price_version       text COLLATE "C" NOT NULL,
     hold_usd            numeric(20,9) NOT NULL,
-    finish_reason       text,
+    finish_reason       text COLLATE "C",
     first_byte_ms       bigint,
     duration_ms         bigint NOT NULL,
     request_bytes       bigint NOT NULL,
@@ -205,10 +211,10 @@ CREATE INDEX ON usage_logs USING brin (time);
 
 CREATE TABLE usage_hourly (
     hour                timestamptz NOT NULL,
-    tenant              text NOT NULL,
-    key                 text NOT NULL,
-    model               text NOT NULL,
-    provider            text NOT NULL,
+    tenant              text COLLATE "C" NOT NULL,
+    key                 text COLLATE "C" NOT NULL,
+    model               text COLLATE "C" NOT NULL,
+    provider            text COLLATE "C" NOT NULL,
     labels              jsonb NOT NULL,
     node                uuid NOT NULL,
     requests            bigint NOT NULL,
@@ -219,17 +225,17 @@ CREATE TABLE usage_hourly (
     reasoning_tokens    bigint NOT NULL,
     cost_nanos          ai.nanos NOT NULL,
     PRIMARY KEY (hour, tenant, key, model, provider, labels, node)
-);
+) WITH (fillfactor = 80);
 
 CREATE INDEX ON usage_hourly (tenant, hour);
 
 -- What a tenant and each of its keys used by day (UTC, of the admission): what
 -- budgets are judged by.  key '' is the tenant's own sum.  requests counts as
--- limits do: a row in state 'refused' is none.
+-- limits do, here and in usage_hourly: a row in state 'refused' is none.
 
 CREATE TABLE spend (
-    tenant              text NOT NULL,
-    key                 text NOT NULL,
+    tenant              text COLLATE "C" NOT NULL,
+    key                 text COLLATE "C" NOT NULL,
     day                 date NOT NULL,
     node                uuid NOT NULL,
     requests            bigint NOT NULL,
@@ -250,9 +256,13 @@ CREATE TABLE quarantine (
     node            uuid NOT NULL,
     id              uuid,               -- where the line has one
     line            bytea NOT NULL,
-    reason          text NOT NULL,
-    UNIQUE (node, line)
+    reason          text NOT NULL
 );
+
+-- a batch that is sent again quarantines its lines once; a line may be longer
+-- than what an index takes
+
+CREATE UNIQUE INDEX quarantine_once ON quarantine (node, sha256(line));
 
 CREATE TABLE nodes (
     node            uuid PRIMARY KEY,
@@ -265,14 +275,15 @@ CREATE TABLE nodes (
 
 -- ---- money -----------------------------------------------------------------
 
--- Append only, double entry: the entries of a transaction sum to zero.
+-- Append only, double entry: the entries of a transaction come by one statement
+-- and sum to zero; the trigger that sees to it stands for a foreign key too.
 -- Accounts: 'tenant' (what it owes is negative), 'revenue', 'cash',
 -- 'adjustment'.  A usage transaction stands for one batch of one tenant.
 
 CREATE TABLE billing_transactions (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at              timestamptz NOT NULL DEFAULT now(),
-    tenant          text NOT NULL,
+    tenant          text COLLATE "C" NOT NULL,
     kind            text NOT NULL CHECK (kind IN ('usage', 'credit', 'rerate',
                         'adjustment')),
     reference       text NOT NULL DEFAULT '',
@@ -282,8 +293,8 @@ CREATE TABLE billing_transactions (
 CREATE INDEX ON billing_transactions (tenant, at);
 
 CREATE TABLE billing_entries (
-    transaction     bigint NOT NULL REFERENCES billing_transactions,
-    tenant          text NOT NULL,      -- of the transaction, for its policy
+    transaction     bigint NOT NULL,
+    tenant          text COLLATE "C" NOT NULL,  -- of the transaction
     account         text NOT NULL CHECK (account IN ('tenant', 'revenue',
                         'cash', 'adjustment')),
     amount_nanos    ai.nanos NOT NULL CHECK (amount_nanos <> 0),
@@ -294,11 +305,11 @@ CREATE TABLE billing_entries (
 -- (node of all zeros: administration).
 
 CREATE TABLE balances (
-    tenant          text NOT NULL,
+    tenant          text COLLATE "C" NOT NULL,
     node            uuid NOT NULL,
     balance_nanos   ai.nanos NOT NULL,
     PRIMARY KEY (tenant, node)
-);
+) WITH (fillfactor = 50);
 
 CREATE TABLE credits (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -317,8 +328,8 @@ CREATE TABLE rerates (
     at              timestamptz NOT NULL DEFAULT now(),
     actor           text NOT NULL DEFAULT current_user,
     reason          text NOT NULL,
-    model           text,
-    tenant          text,
+    model           text COLLATE "C",
+    tenant          text COLLATE "C",
     from_time       timestamptz NOT NULL,
     to_time         timestamptz NOT NULL,
     rows            bigint NOT NULL DEFAULT 0,
@@ -328,7 +339,7 @@ CREATE TABLE rerates (
 CREATE TABLE usage_corrections (
     rerate          bigint NOT NULL REFERENCES rerates,
     id              uuid NOT NULL,      -- of the row in usage_logs
-    tenant          text NOT NULL,
+    tenant          text COLLATE "C" NOT NULL,
     old_usd         numeric(20,9),
     new_usd         numeric(20,9) NOT NULL,
     PRIMARY KEY (id, rerate)
@@ -337,11 +348,14 @@ CREATE TABLE usage_corrections (
 CREATE TABLE alerts (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at              timestamptz NOT NULL DEFAULT now(),
-    tenant          text NOT NULL,
-    key             text NOT NULL DEFAULT '',
-    kind            text NOT NULL,      -- 'budget', 'prepaid', 'clash', ...
-    subject         text NOT NULL DEFAULT '',   -- 'cost/month'
-    period          text NOT NULL DEFAULT '',   -- '2026-11', '2026-11-21'
+    tenant          text COLLATE "C" NOT NULL,
+    key             text COLLATE "C" NOT NULL DEFAULT '',
+    -- 'budget', 'prepaid', 'quarantine', 'clash', ...
+    kind            text COLLATE "C" NOT NULL,
+    -- 'cost/month', 'balance', a node
+    subject         text COLLATE "C" NOT NULL DEFAULT '',
+    -- '2026-11', '2026-11-21'
+    period          text COLLATE "C" NOT NULL DEFAULT '',
     share           integer NOT NULL DEFAULT 0, -- per cent
     detail          jsonb NOT NULL DEFAULT '{}',
     delivered_at    timestamptz,        -- by a webhook
@@ -351,10 +365,10 @@ CREATE TABLE alerts (
 -- What a provider says was used, imported for reconciliation.
 
 CREATE TABLE provider_usage (
-    provider        text NOT NULL,
+    provider        text COLLATE "C" NOT NULL,
     day             date NOT NULL,
-    model           text NOT NULL,
-    key             text NOT NULL DEFAULT '',
+    model           text COLLATE "C" NOT NULL,
+    key             text COLLATE "C" NOT NULL DEFAULT '',
     requests        bigint,
     input_tokens    bigint NOT NULL,
     output_tokens   bigint NOT NULL,
@@ -385,9 +399,23 @@ CREATE TABLE audit (
     at              timestamptz NOT NULL DEFAULT now(),
     actor           text NOT NULL,
     action          text NOT NULL,      -- the function's name
-    tenant          text,
+    tenant          text COLLATE "C",
     arguments       jsonb NOT NULL DEFAULT '{}',    -- never a key or digest
     result          jsonb
 );
 
 CREATE INDEX ON audit (tenant, at);
+
+-- What ai.maintain() keeps: one row.
+
+CREATE TABLE housekeeping (
+    one             boolean PRIMARY KEY DEFAULT true CHECK (one),
+    keep            interval            -- rows of usage; NULL: for ever
+                    CHECK (keep >= interval '32 days'),
+    -- rows before it are dropped; none may come again
+    usage_floor     timestamptz NOT NULL DEFAULT '-infinity',
+    -- spend of transactions before it has been looked at for alerts
+    alerts_mark     xid8 NOT NULL DEFAULT '0'
+);
+
+INSERT INTO housekeeping DEFAULT VALUES;

@@ -35,6 +35,12 @@ file('blank', " \n\t\n");
 file('long', 'x' x 4097);
 file('max', 'x' x 4096);
 file('odd', "sk-\x01\n");
+file('secret', "$secret\n");
+file('open', "$secret\n");
+file('empty', "\n");
+file('lines', "a\nb\n");
+chmod 0600, "$dir/secret";
+chmod 0644, "$dir/open";
 
 
 # ---- flat directives
@@ -59,6 +65,8 @@ bad('ledger parameter', 'invalid parameter "size=1m"',
     top => 'ai_ledger a size=1m; #!');
 bad('redis block', 'unknown directive "ai_redis"',
     top => "ai_redis { #!\n}");
+bad('postgres twice', '"ai_postgres" directive is duplicate',
+    top => pg_block() . "\nai_postgres { #!\n}");
 bad('alias without a model', 'invalid number of arguments in "ai_alias"',
     top => 'ai_alias a; #!');
 bad('alias of nothing', 'no ai_model "none" for ai_alias "a"',
@@ -71,6 +79,103 @@ bad('alias with a model\'s name', 'ai_alias "m" has the name of an ai_model',
     top => 'ai_alias m m; #!');
 bad('block in a server', '"ai_plan" directive is not allowed here',
     server => "ai_plan x { #!\n}");
+
+
+# ---- postgres
+
+postgres('unknown word', 'unknown directive "host"', 'host h; #!');
+postgres('word twice', '"user" directive is duplicate', 'user u; #!');
+postgres('server without a value', 'invalid number of arguments in "server"',
+    'server; #!');
+
+bad('postgres with a name', 'invalid number of arguments in "ai_postgres"',
+    top => 'ai_postgres main { #!');
+bad('postgres in a server', '"ai_postgres" directive is not allowed here',
+    server => 'ai_postgres { #!');
+
+for my $word (qw(server database user)) {
+    (my $rest = 'server 127.0.0.1; database d; user u;') =~ s/$word [^;]+;//;
+
+    bad("postgres without $word", qr/"$word" is missing in ai_postgres(?= in)/,
+        top => "ai_postgres { #!\n$rest\n}");
+}
+
+pg_server('no such host', 'host not found in "server" "nowhere.invalid"',
+    'nowhere.invalid');
+pg_server('no host', 'no host in "server" ":5432"', ':5432');
+pg_server('odd host', 'invalid host in "server" "a\\b"', 'a\\b');
+pg_server('variable', 'invalid host in "server" "$db"', '$db resolve');
+pg_server('host with a path', 'invalid host in "server" "h/x"', 'h/x');
+pg_server('odd port', 'invalid port in "server" "127.0.0.1:70000"',
+    '127.0.0.1:70000');
+pg_server('parameter', 'invalid parameter "weight=1"', '127.0.0.1 weight=1');
+pg_server('address that is resolved', 'an address is not resolved in',
+    '127.0.0.1 resolve');
+pg_server('socket that is resolved', 'a socket is not resolved in',
+    'unix:/run/postgresql resolve');
+pg_server('socket without a path', 'no path of a directory in', 'unix:');
+pg_server('relative socket', 'no path of a directory in', 'unix:run');
+pg_server('odd port of a socket', 'invalid port in', 'unix:/run:0');
+pg_server('file of a socket', "a socket's own path in place of its directory",
+    'unix:/run/postgresql/.s.PGSQL.5432');
+pg_server('long path of a socket', 'too long path in',
+    'unix:/' . 'x' x 92);
+
+bad('no resolver', 'no resolver defined to resolve "db.example" of ai_postgres',
+    top => "ai_postgres { #!\nserver db.example resolve; database d; user u;\n}");
+bad('resolver of a server alone',
+    'no resolver defined to resolve "db.example" of ai_postgres',
+    top => "ai_postgres { #!\nserver db.example resolve; database d; user u;\n}",
+    server => 'resolver 127.0.0.1;');
+
+postgres('empty admin', 'invalid value "" in "admin_user"',
+    'admin_user ""; #!');
+postgres('long admin', 'in "admin_user" directive',
+    'admin_user ' . 'x' x 64 . '; #!');
+postgres('missing password', qr/open\(\) "\S+none" failed \(2: No such file/,
+    "password_file $dir/none; #!");
+postgres('password in a directory', qr/read\(\) "\S+" failed \(21: /,
+    "password_file $dir; #!");
+postgres('empty password', qr/password in "\S+empty" is empty/,
+    "password_file $dir/empty; #!");
+postgres('long password', qr/file "\S+long" is too long for a password/,
+    "password_file $dir/long; #!");
+postgres('password of two lines', qr/password in "\S+lines" is not one line/,
+    "password_file $dir/lines; #!");
+postgres('ssl', 'invalid value "prefer" in "ssl" directive', 'ssl prefer; #!');
+postgres('missing certificate', qr/open\(\) "\S+none" failed \(2: No such/,
+    "ssl_trusted_certificate $dir/none; #!");
+postgres('no certificate', qr/no certificate in "\S+key"/,
+    "ssl_trusted_certificate $dir/key; #!");
+
+for my $word (qw(connect_timeout timeout poll)) {
+    for my $value (qw(0 -1 soon 60d)) {
+        postgres("$word $value", qq(invalid value "$value" in "$word"),
+            "$word $value; #!");
+    }
+}
+
+postgres('notify', 'invalid value "yes" in "notify" directive',
+    'notify yes; #!');
+postgres('directory', 'invalid value "big" in "directory" directive',
+    'directory big; #!');
+postgres('small directory', qr/directory "4k" is too small, it needs \d+k/,
+    'directory 4k; #!');
+
+my $ca = '/etc/ssl/certs/ca-certificates.crt';
+
+pg_end('password of no admin', '"admin_password_file" needs "admin_user"',
+    '127.0.0.1', "admin_password_file $dir/secret;");
+pg_end('certificate without verify-full', '"ssl_trusted_certificate" needs '
+    . '"ssl verify-full"', 'localhost',
+    "ssl require; ssl_trusted_certificate $ca;");
+pg_end('verify-full without a certificate',
+    '"ssl verify-full" needs "ssl_trusted_certificate"', 'localhost',
+    'ssl verify-full;');
+pg_end('verify-full of an address', '"ssl verify-full" needs a name',
+    '127.0.0.1', "ssl verify-full; ssl_trusted_certificate $ca;");
+pg_end('ssl of a socket', '"ssl" is not for a unix domain socket',
+    'unix:/run/postgresql', 'ssl require;');
 
 
 # ---- providers
@@ -349,8 +454,48 @@ bad('status twice', '"ai_status" directive is duplicate',
 bad('status in a server', '"ai_status" directive is not allowed here',
     server => 'ai_status; #!');
 
+admin('key in the clear', '"ai_admin" directive must have "key=sha256:" and',
+    "key=$secret name=ops");
+admin('short digest', '"ai_admin" directive must have "key=sha256:" and',
+    'key=sha256:5e88 name=ops');
+admin('parameter', 'invalid parameter "role=root"',
+    "key=sha256:$hex role=root");
+admin('no name', '"ai_admin" directive needs "key=" and "name="',
+    "key=sha256:$hex expires=2030-01-01");
+admin('no key', '"ai_admin" directive needs "key=" and "name="',
+    'name=ops expires=2030-01-01');
+admin('two keys', '"ai_admin" directive has two "key="',
+    "key=sha256:$hex key=sha256:$hex2");
+admin('empty name', 'invalid name ""', "key=sha256:$hex name=");
+admin('two names', 'invalid parameter "name=b"', 'name=a name=b');
+admin('odd name', 'invalid name "a/b"', "key=sha256:$hex name=a/b");
+admin('expiry', 'invalid parameter "expires=soon"',
+    "key=sha256:$hex name=a expires=soon");
+admin('duplicate key', 'duplicate key in "ai_admin", "a" has it too',
+    "key=sha256:$hex name=b", "ai_admin key=sha256:$hex name=a;");
+admin('duplicate name', 'duplicate name "a" in "ai_admin"',
+    "key=sha256:$hex2 name=a", "ai_admin key=sha256:$hex name=a;");
+admin('gateway', '"ai_admin" directive is incompatible with "ai_gateway on"',
+    "key=sha256:$hex2 name=a", 'ai_gateway on;');
+
+bad('admin without postgres', '"ai_admin" needs "ai_postgres" with '
+    . '"admin_user"',
+    server => "location /a {\nai_admin key=sha256:$hex name=a; #!\n}");
+bad('admin without its user', '"ai_admin" needs "ai_postgres" with '
+    . '"admin_user"', top => pg_block(),
+    server => "location /a {\nai_admin key=sha256:$hex name=a; #!\n}");
+bad('admin in a server', '"ai_admin" directive is not allowed here',
+    server => "ai_admin key=sha256:$hex name=a; #!");
+
 
 # ---- configurations that are right
+
+good('administration', top => pg_block(undef, 'admin_user a;'),
+    server => "location /a { ai_admin key=sha256:$hex name=a; "
+    . "ai_admin name=b key=sha256:$hex2 expires=2030-01-01; }");
+good('administration without a gateway', gateway => 'off',
+    top => pg_block(undef, 'admin_user a;'),
+    server => "location /a { ai_admin key=sha256:$hex name=a; }");
 
 good('all parts');
 good('nothing but the module', bare => '');
@@ -388,6 +533,28 @@ good('words from another file', provider => "ai_provider p { "
     . "include $dir/words; }");
 good('an alias in a plan', top => 'ai_alias other m;',
     plan => 'ai_plan pro { models other; }');
+
+good('all words of postgres', top => pg_block('localhost:5433', <<"EOC"));
+    password_file $dir/secret; admin_user a; admin_password_file $dir/secret;
+    ssl verify-full; ssl_trusted_certificate $ca;
+    connect_timeout 500ms; timeout 5s; poll 1s; notify off; directory 32m;
+EOC
+good('postgres over a socket', top => pg_block('unix:/run/postgresql:5433'));
+good('postgres of a resolver further below', top =>
+    pg_block('db.example:5432 resolve') . ' resolver 127.0.0.1;');
+
+unlike(test(top => pg_block('10.0.0.1', "password_file $dir/secret;")),
+    qr/\[warn\]/, 'postgres in a private network');
+like(test(top => pg_block('192.0.2.1')), qr/\[warn\]\ .*\ go\ to\ "192\.0\.2\.1"\ of
+    \ ai_postgres\ without\ ssl\ in\ .*test\ is\ successful/sx,
+    'postgres in the open warned of');
+unlike(test(top => pg_block('192.0.2.1', 'ssl require;')), qr/\[warn\]/,
+    'but not with ssl');
+like(test(top => pg_block('127.0.0.1', "password_file $dir/open;")),
+    qr/\[warn\]\ .*password\ file\ "\S+open"\ may\ be\ read\ by
+    .*test\ is\ successful/sx, 'password file of others warned of');
+unlike(test('-T' => 1, top => pg_block('127.0.0.1',
+    "password_file $dir/open;")), qr/$secret/, 'password not in the dump');
 
 like(test(provider => 'ai_provider p { api openai; base http://h; }'),
     qr/\[warn\].*ai_provider "p" over plain http in .*test is successful/s,
@@ -447,6 +614,55 @@ sub provider {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     bad("provider: $title", $text,
         provider => join("\n", 'ai_provider p {', @lines, '}'));
+}
+
+
+sub pg_block {
+    my ($server, $words) = @_;
+
+    $server //= '127.0.0.1';
+    $words //= '';
+
+    return "ai_postgres { server $server; database d; user u; $words }";
+}
+
+
+sub postgres {
+    my ($title, $text, $line) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    bad("postgres: $title", $text, top => pg_block(undef, "\n$line\n"));
+}
+
+
+sub pg_server {
+    my ($title, $text, $server) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    bad("postgres server: $title", $text,
+        top => "ai_postgres {\nserver $server; #!\n}");
+}
+
+
+# what is seen when the block ends
+
+sub pg_end {
+    my ($title, $text, $server, $words) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    bad("postgres: $title", $text, top => "ai_postgres { #!\n"
+        . "server $server; database d; user u; $words\n}");
+}
+
+
+sub admin {
+    my ($title, $text, $words, $before) = @_;
+
+    $before //= '';
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    bad("admin: $title", $text, top => pg_block(undef, 'admin_user a;'),
+        server => "location /a {\n$before\nai_admin $words; #!\n}");
 }
 
 

@@ -64,7 +64,9 @@ ai_amount_period(const ai_char *data, size_t len)
 {
     unsigned  i;
 
-    for (i = 0; i < AI_PERIOD_NONE; i++) {
+    /* a total is a balance, which no file of configuration knows */
+
+    for (i = 0; i < AI_PERIOD_TOTAL; i++) {
         if (strlen(ai_period_names[i]) == len
             && memcmp(ai_period_names[i], data, len) == 0)
         {

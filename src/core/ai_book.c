@@ -1,6 +1,6 @@
 
 /*
- * The book: its layout and its undo journal.
+ * The book: its layout, and the calls that change it.
  */
 
 
@@ -10,9 +10,14 @@
 /* what is shared out between the arrays at least, beyond the fixed part */
 #define AI_BOOK_ROOM  65536
 
+#define AI_BOOK_CELLS  3            /* for each owner, on average */
+
 
 _Static_assert(sizeof(ai_owner_t) % 8 == 0, "owners are copied by words");
 _Static_assert(sizeof(ai_cell_t) == 64, "a cell is one cache line");
+_Static_assert(sizeof(ai_other_t) == sizeof(ai_cell_t)
+               && offsetof(ai_other_t, next) == offsetof(ai_cell_t, next),
+               "cells and what takes their place share a list");
 _Static_assert(sizeof(ai_hold_t) == 128, "a hold is two cache lines");
 
 
@@ -73,14 +78,14 @@ ai_book_init(void *mem, size_t size, const ai_char zone_id[16])
     memset(bk, 0, sizeof(ai_book_t));
 
     /*
-     * An eighth is for holds; of the rest each owner gets its record, two and
-     * a half buckets, and one or two heads of the hash.  64 bytes are left for
+     * An eighth is for holds; of the rest each owner gets its record, three
+     * cells, and one or two heads of the hash.  64 bytes are left for
      * the alignment of each array.
      */
 
     holds = size / 8 / sizeof(ai_hold_t);
     room = size - sizeof(ai_book_t) - holds * sizeof(ai_hold_t) - 4 * 64;
-    unit = sizeof(ai_owner_t) + sizeof(ai_cell_t) * 5 / 2
+    unit = sizeof(ai_owner_t) + sizeof(ai_cell_t) * AI_BOOK_CELLS
            + 2 * sizeof(ai_ref_t);
     owners = room / unit;
 
@@ -94,7 +99,8 @@ ai_book_init(void *mem, size_t size, const ai_char zone_id[16])
 
     at = bk->heads + heads * sizeof(ai_ref_t);
     at = ai_array_init(&bk->owners, at, owners, sizeof(ai_owner_t));
-    at = ai_array_init(&bk->cells, at, owners * 5 / 2, sizeof(ai_cell_t));
+    at = ai_array_init(&bk->cells, at, owners * AI_BOOK_CELLS,
+                       sizeof(ai_cell_t));
     ai_array_init(&bk->holds, at, holds, sizeof(ai_hold_t));
 
     memset(ai_head_at(bk, 0), 0, heads * sizeof(ai_ref_t));
@@ -131,41 +137,15 @@ ai_book_check(const void *mem, size_t size)
 }
 
 
-/*
- * The oldest value of a word is put back last.  Killed in the middle, this
- * runs again from the start: "undo" stays until all is done.
- */
-
-static void
-ai_book_undo(ai_book_t *bk)
-{
-    uint32_t    i;
-    ai_word_t  *words;
-
-    words = (ai_word_t *) bk;
-
-    i = bk->undo < AI_BOOK_JOURNAL ? bk->undo : AI_BOOK_JOURNAL;
-
-    while (i--) {
-        if (bk->journal[i].at < bk->size / 8) {
-            __atomic_store_n(&words[bk->journal[i].at], bk->journal[i].old,
-                             __ATOMIC_RELAXED);
-        }
-    }
-
-    __atomic_store_n(&bk->undo, 0, __ATOMIC_RELEASE);
-}
-
-
 int
 ai_book_recover(ai_book_t *bk)
 {
-    if (__atomic_load_n(&bk->undo, __ATOMIC_ACQUIRE) == 0) {
+    if (!ai_journal_open(ai_book_journal(bk))) {
         return AI_OK;
     }
 
     bk->recovered++;
-    ai_book_undo(bk);
+    ai_journal_undo(ai_book_journal(bk), bk->size);
 
     return AI_DONE;
 }
@@ -184,14 +164,14 @@ ai_tx_begin(ai_tx_t *tx, ai_book_t *bk, uint64_t now_s, uint64_t mono_ms)
     ai_book_recover(bk);
 
     tx->book = bk;
-    tx->n = 0;
+    tx->writes.n = 0;
     tx->hand = bk->hand;
     tx->steps = AI_BOOK_STEPS;
     tx->pin[0] = 0;
     tx->pin[1] = 0;
     tx->now_s = now_s;
     tx->mono_ms = mono_ms;
-    tx->full = 0;
+    tx->writes.full = 0;
 }
 
 
@@ -204,16 +184,12 @@ ai_tx_commit(ai_tx_t *tx)
 
     ai_tx_put32(tx, &tx->book->hand, tx->hand);
 
-    if (tx->full) {
+    if (tx->writes.full) {
         ai_tx_undo(tx);
         return AI_ERROR;
     }
 
-    /* with the last word written, the call has happened */
-
-    __atomic_store_n(&tx->book->undo, 0, __ATOMIC_RELEASE);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    tx->n = 0;
+    ai_journal_commit(ai_book_journal(tx->book), &tx->writes);
 
     return AI_OK;
 }
@@ -227,16 +203,14 @@ ai_tx_commit(ai_tx_t *tx)
 void
 ai_tx_undo(ai_tx_t *tx)
 {
-    ai_book_undo(tx->book);
+    ai_journal_undo(ai_book_journal(tx->book), tx->book->size);
 
-    tx->n = 0;
-    tx->full = 0;
+    tx->writes.n = 0;
+    tx->writes.full = 0;
 
     if (tx->hand != tx->book->hand) {
         ai_tx_put32(tx, &tx->book->hand, tx->hand);
-        __atomic_store_n(&tx->book->undo, 0, __ATOMIC_RELEASE);
-        __atomic_signal_fence(__ATOMIC_SEQ_CST);
-        tx->n = 0;
+        ai_journal_commit(ai_book_journal(tx->book), &tx->writes);
     }
 }
 

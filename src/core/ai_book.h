@@ -19,7 +19,8 @@
  * pointers (a zone may be mapped elsewhere), nothing is freed but holds and
  * owners that are idle.  When the arena is full a new owner is refused
  * (AI_ERROR: fail closed), never one with open holds evicted; owners without
- * holds whose windows have passed are reused first.
+ * holds whose windows have passed are reused first, and with them goes what
+ * they spent ever, save that of owners which a total of cost was asked of.
  */
 
 
@@ -55,6 +56,15 @@ int ai_book_recover(ai_book_t *bk);
 const ai_char *ai_book_zone_id(const ai_book_t *bk);
 
 
+/* the clock of one call: calendar seconds and milliseconds of a clock that
+   never steps */
+
+typedef struct {
+    uint64_t         now_s;
+    uint64_t         mono_ms;
+} ai_now_t;
+
+
 /* ---- owners: a tenant, or a key of a tenant ---- */
 
 /*
@@ -81,6 +91,7 @@ typedef struct {
     uint64_t         refused[8];                /* by ai_refusal_t */
     uint64_t         tokens[2];                 /* input, output, ever */
     int64_t          cost;                      /* nano-dollars, ever */
+    int64_t          cost_others;               /* of other nodes */
 } ai_owner_view_t;
 
 typedef enum {
@@ -107,19 +118,36 @@ ai_ref_t ai_book_owner_find(const ai_book_t *bk, const ai_owner_id_t *id);
 void ai_book_owner_view(const ai_book_t *bk, ai_ref_t owner, uint64_t now_s,
     ai_owner_view_t *view);
 
+/*
+ * What other nodes used in the windows "day" and "month" (20261121, 202611),
+ * and what they spent ever.  Corrections may make any of it negative.
+ */
+typedef struct {
+    uint32_t         day;
+    uint32_t         month;
+    int64_t          used_day[AI_RES_COUNTED];
+    int64_t          used_month[AI_RES_COUNTED];
+    int64_t          cost;                      /* nano-dollars */
+} ai_base_t;
+
+/*
+ * [locked] Sets what others used, in place of what was said before: windows
+ * and totals are judged by the sum of it and of what this book counted.  A
+ * window that has passed is ignored, as is one that begins more than a day
+ * after now (a clock is wrong); a newer one than the owner's begins it.
+ * Numbers are taken as AI_BASE_MAX at most.  AI_ERROR: the book is full, and
+ * nothing is changed.
+ */
+int ai_book_base(ai_book_t *bk, const ai_owner_id_t *id,
+    const ai_base_t *base, const ai_now_t *now);
+
+#define AI_BASE_MAX  ((int64_t) 1 << 60)
+
 /* counts a refusal; a plain atomic add, needs no lock */
 void ai_book_owner_refused(ai_book_t *bk, ai_ref_t owner, ai_refusal_t why);
 
 
 /* ---- holds ---- */
-
-/* the clock of one call: calendar seconds and milliseconds of a clock that
-   never steps */
-
-typedef struct {
-    uint64_t         now_s;
-    uint64_t         mono_ms;
-} ai_now_t;
 
 typedef struct {
     ai_owner_id_t      id;
@@ -159,8 +187,9 @@ typedef struct {
  * for ever what the answer may take: only a guess at the input that is more
  * than burst never passes; windows need used + held + bound <=
  * amount, and so do buckets of cost, level >= held + bound: what is held there
- * is not refilled; concurrency needs open < amount.  A bucket keeps what was
- * taken from it when its limit is changed.
+ * is not refilled; a total of cost needs it of all that was ever spent, here
+ * and by others, and of all holds; concurrency needs open < amount.  A bucket
+ * keeps what was taken from it when its limit is changed.
  *
  * AI_ERROR also for an ask that cannot be judged: a negative bound, an unknown
  * worker, two limits of a party on one bucket, more than 64 limits.

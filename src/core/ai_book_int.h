@@ -1,6 +1,6 @@
 
 /*
- * The records of the book and its undo journal; for src/core/ai_book*.c.
+ * The records of the book, and how they are written; for src/core/ai_book*.c.
  *
  *   ai_book_s | heads | owners | cells | holds
  *
@@ -14,10 +14,11 @@
 
 
 #include "ai_book.h"
+#include "ai_journal.h"
 
 
 #define AI_BOOK_MAGIC    0x6b6f6f625f6961ULL        /* "ai_book" */
-#define AI_BOOK_VERSION  1
+#define AI_BOOK_VERSION  2
 
 #define AI_BOOK_LIMITS   64         /* of both parties of a hold */
 #define AI_BOOK_DRAWS    (2 * AI_RES_COUNTED * AI_PERIOD_BUCKETS)
@@ -61,6 +62,9 @@ typedef struct {
     uint64_t         requests;
     uint64_t         tokens[2];
     int64_t          cost;
+    int64_t          cost_others;
+    ai_ref_t         others;        /* what was used by others, by window */
+    uint32_t         kept;          /* its totals are judged: not for reuse */
     uint64_t         refused[AI_REFUSED_N]; /* atomic, not in the journal */
 } ai_owner_t;
 
@@ -82,6 +86,20 @@ typedef struct {
     uint8_t          pad[2];
     uint64_t         spare;         /* one cell, one cache line */
 } ai_cell_t;
+
+
+/*
+ * What other nodes used in one window of an owner, in the place of a cell.  It
+ * is contained in the window's "used" as long as that has the same id, so that
+ * a request need not look here; what is said next changes it by the difference.
+ */
+typedef struct {
+    int64_t          used[AI_RES_COUNTED];
+    uint64_t         id;
+    ai_ref_t         next;          /* lies where a cell has it */
+    uint32_t         which;         /* AI_WINDOW_... */
+    uint64_t         spare;
+} ai_other_t;
 
 
 typedef struct {
@@ -114,13 +132,6 @@ typedef struct {
     uint64_t         bytes;         /* in_bytes, out_bytes << 32 */
     uint64_t         tokens;        /* out_tokens */
 } ai_model_t;
-
-
-typedef struct {
-    uint32_t         at;            /* word of the book */
-    uint32_t         pad;
-    uint64_t         old;
-} ai_undo_t;
 
 
 typedef struct {
@@ -162,27 +173,30 @@ struct ai_book_s {
     ((ai_owner_t *) ai_book_at(bk, (bk)->owners.at) + ((ref) - 1))
 #define ai_cell_at(bk, ref)                                                  \
     ((ai_cell_t *) ai_book_at(bk, (bk)->cells.at) + ((ref) - 1))
+#define ai_other_at(bk, ref)                                                 \
+    ((ai_other_t *) (void *) ai_cell_at(bk, ref))
 #define ai_hold_at(bk, ref)                                                  \
     ((ai_hold_t *) ai_book_at(bk, (bk)->holds.at) + ((ref) - 1))
 #define ai_head_at(bk, i)                                                    \
     ((ai_ref_t *) ai_book_at(bk, (bk)->heads) + (i))
 
 
-/* ---- the undo journal ---- */
+/* ---- one call, all or nothing ---- */
 
-typedef uint64_t __attribute__((may_alias))  ai_word_t;
+#define ai_book_journal(bk)                                                  \
+    ((ai_journal_t) { (bk), offsetof(ai_book_t, undo),                       \
+                      offsetof(ai_book_t, journal), AI_BOOK_JOURNAL })
 
 /* one [locked] call; lives on its stack */
 
 typedef struct {
     ai_book_t       *book;
-    uint32_t         n;             /* copy of book->undo */
+    ai_writes_t      writes;
     uint32_t         hand;          /* where the search for room has got to */
     uint32_t         steps;         /* and how far it may still go */
     ai_ref_t         pin[2];        /* owners of this call: not for reuse */
     uint64_t         now_s;
     uint64_t         mono_ms;
-    unsigned         full:1;
 } ai_tx_t;
 
 void ai_tx_begin(ai_tx_t *tx, ai_book_t *bk, uint64_t now_s,
@@ -195,55 +209,18 @@ int ai_tx_commit(ai_tx_t *tx);
 void ai_tx_undo(ai_tx_t *tx);
 
 
-/*
- * Writes a word.  The old value is in the journal, and counted, before the
- * word changes.  The compiler is held to this order; the processor needs not
- * be: whoever reads the journal does so after the kernel has reported the
- * writer's death, when all its stores are seen.
- */
 static inline void
 ai_tx_put(ai_tx_t *tx, void *at, uint64_t value)
 {
-    ai_word_t  *word;
-    ai_undo_t  *u;
-
-    word = at;
-
-    if (*word == value) {
-        return;
-    }
-
-    if (tx->n == AI_BOOK_JOURNAL) {
-        tx->full = 1;
-        return;
-    }
-
-    u = &tx->book->journal[tx->n];
-    u->at = (uint32_t) (((uintptr_t) at - (uintptr_t) tx->book) / 8);
-    u->old = *word;
-
-    __atomic_store_n(&tx->book->undo, ++tx->n, __ATOMIC_RELEASE);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    __atomic_store_n(word, value, __ATOMIC_RELAXED);
+    ai_journal_put(ai_book_journal(tx->book), &tx->writes, at, value);
 }
 
-
-/* writes a part of a word, which must not cross its end */
 
 static inline void
 ai_tx_put_part(ai_tx_t *tx, void *at, const void *value, size_t size)
 {
-    size_t      shift;
-    uint64_t    w;
-    ai_word_t  *word;
-
-    shift = (uintptr_t) at & 7;
-    word = (ai_word_t *) ((uintptr_t) at - shift);
-
-    w = *word;
-    memcpy((ai_char *) &w + shift, value, size);
-
-    ai_tx_put(tx, word, w);
+    ai_journal_put_part(ai_book_journal(tx->book), &tx->writes, at, value,
+                        size);
 }
 
 
@@ -310,6 +287,9 @@ void ai_owner_roll(ai_tx_t *tx, ai_ref_t owner);
 ai_ref_t ai_cell_find(const ai_book_t *bk, ai_ref_t owner, unsigned resource,
     unsigned period);
 
+/* a cell with nothing in it yet; 0: no room */
+ai_ref_t ai_cell_new(ai_tx_t *tx);
+
 /* a new, full bucket; 0: no room */
 ai_ref_t ai_cell_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource,
     unsigned period);
@@ -341,6 +321,9 @@ ai_window_now(const ai_owner_t *o, unsigned which, uint64_t now_s)
 #define ai_is_window(l)                                                      \
     ((l)->resource < AI_RES_COUNTED                                          \
      && ((l)->period == AI_PERIOD_DAY || (l)->period == AI_PERIOD_MONTH))
+
+#define ai_is_total(l)                                                       \
+    ((l)->resource == AI_RES_COST && (l)->period == AI_PERIOD_TOTAL)
 
 
 #endif /* AI_BOOK_INT_H */

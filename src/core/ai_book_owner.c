@@ -104,7 +104,9 @@ ai_owner_idle(const ai_tx_t *tx, ai_ref_t ref)
 
     o = ai_owner_at(tx->book, ref);
 
-    if (!o->live || o->open || ref == tx->pin[0] || ref == tx->pin[1]) {
+    if (!o->live || o->open || ref == tx->pin[0] || ref == tx->pin[1]
+        || (o->kept && (o->cost || o->cost_others)))
+    {
         return 0;
     }
 
@@ -136,10 +138,29 @@ ai_owner_idle(const ai_tx_t *tx, ai_ref_t ref)
 }
 
 
+/* gives the cells of a list back */
+
+static void
+ai_owner_drop(ai_tx_t *tx, ai_ref_t *list)
+{
+    ai_ref_t    c, next;
+    ai_book_t  *bk;
+
+    bk = tx->book;
+
+    for (c = *list; c; c = next) {
+        next = ai_cell_at(bk, c)->next;
+        ai_array_give(tx, &bk->cells, c, &ai_cell_at(bk, c)->next);
+    }
+
+    ai_tx_put32(tx, list, 0);
+}
+
+
 static void
 ai_owner_free(ai_tx_t *tx, ai_ref_t ref)
 {
-    ai_ref_t     c, next, *link;
+    ai_ref_t    *link;
     ai_book_t   *bk;
     ai_owner_t  *o;
 
@@ -156,12 +177,8 @@ ai_owner_free(ai_tx_t *tx, ai_ref_t ref)
         ai_tx_put32(tx, link, o->next);
     }
 
-    for (c = o->cells; c; c = next) {
-        next = ai_cell_at(bk, c)->next;
-        ai_array_give(tx, &bk->cells, c, &ai_cell_at(bk, c)->next);
-    }
-
-    ai_tx_put32(tx, &o->cells, 0);
+    ai_owner_drop(tx, &o->cells);
+    ai_owner_drop(tx, &o->others);
     ai_tx_put32(tx, &o->live, 0);
     ai_array_give(tx, &bk->owners, ref, &o->next);
 }
@@ -231,7 +248,7 @@ ai_owner_get(ai_tx_t *tx, const ai_owner_id_t *id)
         ref = ai_owner_take(tx);
     }
 
-    if (ref == 0 || tx->full) {
+    if (ref == 0 || tx->writes.full) {
         return 0;
     }
 
@@ -338,11 +355,9 @@ ai_cell_take(ai_tx_t *tx)
 
 
 ai_ref_t
-ai_cell_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource, unsigned period)
+ai_cell_new(ai_tx_t *tx)
 {
-    ai_ref_t     ref;
-    ai_cell_t    cell;
-    ai_owner_t  *o;
+    ai_ref_t  ref;
 
     /* an owner that is reused may have had no bucket */
 
@@ -352,7 +367,20 @@ ai_cell_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource, unsigned period)
         }
     }
 
-    if (tx->full) {
+    return tx->writes.full ? 0 : ref;
+}
+
+
+ai_ref_t
+ai_cell_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource, unsigned period)
+{
+    ai_ref_t     ref;
+    ai_cell_t    cell;
+    ai_owner_t  *o;
+
+    ref = ai_cell_new(tx);
+
+    if (ref == 0) {
         return 0;
     }
 

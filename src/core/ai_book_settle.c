@@ -197,10 +197,34 @@ ai_book_settle(ai_book_t *bk, ai_ref_t hold,
 }
 
 
+/* what is left of a row's cost when the monotonic clock began */
+
+static int64_t
+ai_count_left(const ai_limit_t *l, int64_t cost, uint64_t age_s,
+    uint64_t mono_ms)
+{
+    uint64_t     age_ms;
+    ai_bucket_t  b;
+
+    if (__builtin_mul_overflow(age_s, (uint64_t) 1000, &age_ms)
+        || age_ms <= mono_ms)
+    {
+        return cost;
+    }
+
+    memset(&b, 0, sizeof(ai_bucket_t));
+    b.taken = cost;
+    ai_bucket_refill(&b, l, age_ms - mono_ms);
+
+    return b.taken;
+}
+
+
 /*
- * Replays one row in a bucket of cost at the row's own time, as far as the
- * monotonic clock reaches back; rows that come in order decay exactly, others
- * less than they might.
+ * Replays one row in a bucket of cost at the row's own time.  Where the
+ * monotonic clock does not reach back that far, each row decays for itself
+ * until the clock's beginning; rows that come in order decay exactly from
+ * there on, others less than they might.
  */
 
 static int
@@ -224,6 +248,10 @@ ai_count_cell(ai_tx_t *tx, ai_ref_t owner, const ai_limit_t *l, int64_t cost,
 
     cell = ai_cell_at(tx->book, ref);
     at = age_s < tx->mono_ms / 1000 ? tx->mono_ms - age_s * 1000 : 0;
+
+    if (at == 0) {
+        cost = ai_count_left(l, cost, age_s, tx->mono_ms);
+    }
 
     b = cell->bucket;
     ai_bucket_refill(&b, l, at);
@@ -279,6 +307,10 @@ ai_count_owner(ai_tx_t *tx, const ai_party_t *party, const int64_t *used,
 
     for (i = 0; i < party->nlimits; i++) {
         l = &party->limits[i];
+
+        if (ai_is_total(l)) {
+            ai_tx_put32(tx, &o->kept, 1);
+        }
 
         if (l->resource == AI_RES_COST && ai_is_bucket(l)
             && used[AI_RES_COST]

@@ -22,6 +22,7 @@ typedef struct {
     int64_t            bound[AI_RES_COUNTED];
     int64_t            guess[AI_RES_COUNTED];
     uint16_t           draws[2];    /* ai_cell_bit() */
+    unsigned           totals;      /* a bit of each party with such a limit */
     unsigned           ndraw;
     ai_draw_t          draw[AI_BOOK_DRAWS];
     unsigned           refused:1;
@@ -90,6 +91,11 @@ ai_take_check(ai_take_t *t)
              l++)
         {
             if (ai_is_window(l) || l->resource == AI_RES_CONCURRENCY) {
+                continue;
+            }
+
+            if (ai_is_total(l)) {
+                t->totals |= 1u << i;
                 continue;
             }
 
@@ -239,6 +245,36 @@ ai_take_window(ai_take_t *t, unsigned party, const ai_limit_t *l,
 }
 
 
+/* a balance may be larger than any other amount; a bound that was cut is not */
+
+static void
+ai_take_total(ai_take_t *t, unsigned party, const ai_limit_t *l,
+    ai_refused_t *why)
+{
+    int64_t            n, used, held, wait;
+    const ai_owner_t  *o;
+
+    o = ai_owner_at(t->tx.book, t->owner[party]);
+
+    n = t->bound[AI_RES_COST];
+    used = ai_sum(o->cost, o->cost_others);
+    held = o->held[AI_RES_COST];
+    wait = -1;
+
+    if (l->amount > 0 && n <= AI_LIMIT_MAX
+        && (__int128) used + n <= (__int128) l->amount)
+    {
+        if ((__int128) used + held + n <= (__int128) l->amount) {
+            return;
+        }
+
+        wait = AI_BOOK_RETRY;
+    }
+
+    ai_take_refuse(t, party, l, used, held, wait, why);
+}
+
+
 static void
 ai_take_judge(ai_take_t *t, ai_refused_t *why)
 {
@@ -256,8 +292,11 @@ ai_take_judge(ai_take_t *t, ai_refused_t *why)
                 if (ai_is_bucket(l)) {
                     ai_take_bucket(t, i, l, why);
 
-                } else {
+                } else if (l->period != AI_PERIOD_TOTAL) {
                     ai_take_window(t, i, l, why);
+
+                } else {
+                    ai_take_total(t, i, l, why);
                 }
 
                 continue;
@@ -352,6 +391,10 @@ ai_take_owner(ai_take_t *t, unsigned party, ai_hold_t *h)
 
     ai_tx_put32(&t->tx, &o->open, o->open + 1);
 
+    if (t->totals & 1u << party) {
+        ai_tx_put32(&t->tx, &o->kept, 1);
+    }
+
     h->owner[party] = t->owner[party];
     h->draws[party] = t->draws[party];
 
@@ -430,6 +473,35 @@ ai_take_write(ai_take_t *t, ai_ref_t *hold)
 }
 
 
+/*
+ * An owner whose balance is used up is refused for as long as it lies in the
+ * book: it must not be given up for that, and come back with nothing spent.
+ */
+
+static void
+ai_take_keep(ai_take_t *t)
+{
+    unsigned   i;
+    ai_ref_t   owner;
+    ai_book_t  *bk;
+
+    bk = t->tx.book;
+
+    for (i = 0; i < t->ask->nparty; i++) {
+        owner = t->totals & 1u << i
+                ? ai_book_owner_find(bk, &t->ask->party[i].id) : 0;
+
+        if (owner && !ai_owner_at(bk, owner)->kept) {
+            ai_tx_put32(&t->tx, &ai_owner_at(bk, owner)->kept, 1);
+        }
+    }
+
+    if (t->tx.writes.n) {
+        (void) ai_tx_commit(&t->tx);
+    }
+}
+
+
 int
 ai_book_take(ai_book_t *bk, const ai_hold_ask_t *ask, const ai_now_t *now,
     ai_ref_t *hold, ai_refused_t *why)
@@ -441,6 +513,7 @@ ai_book_take(ai_book_t *bk, const ai_hold_ask_t *ask, const ai_now_t *now,
 
     t.ask = ask;
     t.ndraw = 0;
+    t.totals = 0;
     t.refused = 0;
 
     if (ai_take_check(&t) != AI_OK) {
@@ -461,6 +534,11 @@ ai_book_take(ai_book_t *bk, const ai_hold_ask_t *ask, const ai_now_t *now,
 
     if (t.refused) {
         ai_tx_undo(&t.tx);
+
+        if (t.totals) {
+            ai_take_keep(&t);
+        }
+
         return AI_BUSY;
     }
 

@@ -47,6 +47,7 @@ ai_book_owner_view(const ai_book_t *bk, ai_ref_t owner, uint64_t now_s,
     view->tokens[0] = o->tokens[0];
     view->tokens[1] = o->tokens[1];
     view->cost = o->cost;
+    view->cost_others = o->cost_others;
 
     for (i = 0; i < AI_REFUSED_N; i++) {
         view->refused[i] = __atomic_load_n(&o->refused[i], __ATOMIC_RELAXED);
@@ -104,6 +105,24 @@ ai_window_view(const ai_book_t *bk, ai_ref_t owner, const ai_limit_t *l,
 }
 
 
+/* it never begins anew: reset_ms stays 0 */
+
+static void
+ai_total_view(const ai_book_t *bk, ai_ref_t owner, const ai_limit_t *l,
+    ai_limit_view_t *view)
+{
+    const ai_owner_t  *o;
+
+    if (owner) {
+        o = ai_owner_at(bk, owner);
+        view->used = ai_sum(o->cost, o->cost_others);
+        view->held = o->held[AI_RES_COST];
+    }
+
+    view->remaining = ai_sum(ai_sum(l->amount, -view->used), -view->held);
+}
+
+
 void
 ai_book_limit_view(const ai_book_t *bk, ai_ref_t owner,
     const ai_limit_t *limit, const ai_now_t *now, ai_limit_view_t *view)
@@ -123,6 +142,9 @@ ai_book_limit_view(const ai_book_t *bk, ai_ref_t owner,
 
     } else if (ai_is_window(limit)) {
         ai_window_view(bk, owner, limit, now->now_s, view);
+
+    } else if (ai_is_total(limit)) {
+        ai_total_view(bk, owner, limit, view);
     }
 
     if (view->remaining < 0) {

@@ -23,6 +23,7 @@ static const char *const  ai_explain_periods[AI_PERIOD_NONE + 1] = {
     " per hour",
     " per day",
     " per month",
+    " in all",
     ""
 };
 
@@ -78,6 +79,27 @@ ai_explain_window(ai_buf_t *b, const ai_refused_t *why, uint64_t now_s)
 
 
 static void
+ai_explain_total(ai_buf_t *b, const ai_refused_t *why)
+{
+    const ai_limit_t  *l = &why->limit;
+
+    ai_buf_cstr(b, "You exceeded your current quota: the prepaid balance");
+
+    if (why->party) {
+        ai_buf_cstr(b, " of this key");
+    }
+
+    ai_buf_cstr(b, " does not cover this request. Of ");
+    ai_explain_amount(b, l, l->amount);
+    ai_buf_cstr(b, " paid, ");
+    ai_explain_amount(b, l, why->used);
+    ai_buf_cstr(b, " are used and ");
+    ai_explain_amount(b, l, why->held);
+    ai_buf_cstr(b, " are held by requests under way.");
+}
+
+
+static void
 ai_explain_bucket(ai_buf_t *b, const ai_refused_t *why)
 {
     ai_buf_cstr(b, why->budget ? "You exceeded your current quota: "
@@ -113,6 +135,11 @@ ai_explain(ai_buf_t *b, const ai_refused_t *why, uint64_t now_s)
 
     if (l->period == AI_PERIOD_DAY || l->period == AI_PERIOD_MONTH) {
         ai_explain_window(b, why, now_s);
+        return;
+    }
+
+    if (l->period == AI_PERIOD_TOTAL) {
+        ai_explain_total(b, why);
         return;
     }
 

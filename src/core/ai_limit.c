@@ -21,7 +21,7 @@ const char *const  ai_resource_names[AI_RES_N] = {
 };
 
 const char *const  ai_period_names[AI_PERIOD_NONE + 1] = {
-    "s", "m", "h", "day", "month", ""
+    "s", "m", "h", "day", "month", "total", ""
 };
 
 static const uint64_t  ai_period_ms[AI_PERIOD_BUCKETS] = {

@@ -31,6 +31,7 @@ typedef enum {
     AI_PERIOD_HOUR,
     AI_PERIOD_DAY,              /* calendar windows, UTC */
     AI_PERIOD_MONTH,
+    AI_PERIOD_TOTAL,            /* of cost alone: a window that never ends */
     AI_PERIOD_NONE
 } ai_period_t;
 
@@ -38,7 +39,7 @@ typedef enum {
 
 extern const char *const  ai_resource_names[AI_RES_N];
 extern const char *const  ai_period_names[AI_PERIOD_NONE + 1];
-                                        /* "s" "m" "h" "day" "month" "" */
+                                /* "s" "m" "h" "day" "month" "total" "" */
 
 
 /* one limit; a limit of amount 0 refuses all, no limit refuses nothing */
@@ -84,7 +85,10 @@ int64_t ai_bucket_wait(const ai_bucket_t *b, const ai_limit_t *l, int64_t n);
 uint32_t ai_day_id(uint64_t seconds);
 uint32_t ai_month_id(uint64_t seconds);
 
-/* seconds, UTC, at which the window of "seconds" ends */
+/*
+ * seconds, UTC, at which the window of "seconds" ends; "seconds" itself where
+ * no calendar tells
+ */
 uint64_t ai_window_end(ai_period_t period, uint64_t seconds);
 
 

@@ -147,6 +147,13 @@ ngx_int_t ngx_http_ai_conf_limit_merge(ngx_pool_t *pool, ngx_array_t *base,
 char *ngx_http_ai_secret_read(ngx_conf_t *cf, ngx_str_t *source,
     ngx_str_t *key);
 
+/*
+ * Reads a password into such pages, null terminated: the first line of a file,
+ * which is all of it.  [warn] when others than the owner may read the file.
+ */
+char *ngx_http_ai_secret_password(ngx_conf_t *cf, ngx_str_t *file,
+    ngx_str_t *password);
+
 /* makes the header line and the end of the head around such a key, in place */
 void ngx_http_ai_secret_line(ai_dialect_t api, ngx_str_t *key,
     ngx_str_t *line);
@@ -158,7 +165,8 @@ void ngx_http_ai_secret_line(ai_dialect_t api, ngx_str_t *key,
 char *ngx_http_ai_model_price(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 char *ngx_http_ai_model_unit(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 
-/* checks that every request meets a price; takes the lines over */
+/* checks that every request meets a price; takes the lines over.  None at all
+   are for the directory */
 char *ngx_http_ai_model_prices(ngx_conf_t *cf, ngx_http_ai_model_t *m,
     ngx_array_t *prices);
 
@@ -191,8 +199,33 @@ ngx_int_t ngx_http_ai_conf_locations(ngx_conf_t *cf,
 char *ngx_http_ai_conf_base(ngx_http_ai_provider_t *p, ngx_str_t *url,
     ngx_str_t *name);
 
+/* loopback; private: RFC 1918, 4193, link-local; a unix domain socket is as
+   good as loopback */
+
+typedef enum {
+    NGX_HTTP_AI_FAR = 0,
+    NGX_HTTP_AI_PRIVATE,
+    NGX_HTTP_AI_LOOPBACK
+} ngx_http_ai_near_t;
+
+ngx_http_ai_near_t ngx_http_ai_conf_near(struct sockaddr *sockaddr);
+
+
+/* of ai_postgres, when everything has been read: its resolver, and that it is
+   what ai_admin needs */
+ngx_int_t ngx_http_ai_conf_postgres(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *mcf);
+
 ngx_http_ai_provider_t *ngx_http_ai_provider_find(
     ngx_http_ai_main_conf_t *mcf, ngx_str_t *name);
+
+/* who lists an alias means the model; models are judged by their own names */
+void ngx_http_ai_resolve_patterns(ngx_http_ai_main_conf_t *mcf,
+    ngx_array_t *models);
+
+/* notes whether a cost limit of the tenant, or of one of its keys, is among
+   them */
+void ngx_http_ai_tenant_budget(ngx_http_ai_tenant_t *t, ngx_array_t *limits);
 
 /* where a digest's search in mcf->key_hash begins */
 ngx_uint_t ngx_http_ai_key_place(ngx_http_ai_main_conf_t *mcf,

@@ -131,37 +131,80 @@ ngx_http_ai_base_path(ngx_str_t *path)
 }
 
 
-/* loopback and private addresses (RFC 1918, 4193, link-local) */
-
 static void
 ngx_http_ai_base_address(ngx_http_ai_provider_t *p, ngx_str_t *name)
 {
-    in_addr_t  addr;
-#if (NGX_HAVE_INET6)
-    u_char     addr6[16];
-#endif
+    ngx_sockaddr_t      sa;
+    ngx_http_ai_near_t  near;
 
     if (name->len == 9 && ngx_strncmp(name->data, "localhost", 9) == 0) {
         p->loopback = 1;
         return;
     }
 
-    addr = ntohl(ngx_inet_addr(name->data, name->len));
+    ngx_memzero(&sa, sizeof(ngx_sockaddr_t));
 
-    if (addr != INADDR_NONE) {
-        p->loopback = ((addr >> 24) == 127);
-        p->private = ((addr >> 24) == 10 || (addr >> 20) == 0xac1
-                      || (addr >> 16) == 0xc0a8 || (addr >> 16) == 0xa9fe);
-        return;
-    }
+    sa.sockaddr_in.sin_family = AF_INET;
+    sa.sockaddr_in.sin_addr.s_addr = ngx_inet_addr(name->data, name->len);
+
+    if (sa.sockaddr_in.sin_addr.s_addr == INADDR_NONE) {
 
 #if (NGX_HAVE_INET6)
+        if (ngx_inet6_addr(name->data, name->len,
+                           sa.sockaddr_in6.sin6_addr.s6_addr)
+            != NGX_OK)
+        {
+            return;
+        }
 
-    if (ngx_inet6_addr(name->data, name->len, addr6) == NGX_OK) {
-        p->loopback = IN6_IS_ADDR_LOOPBACK((struct in6_addr *) addr6);
-        p->private = ((addr6[0] & 0xfe) == 0xfc
-                      || (addr6[0] == 0xfe && (addr6[1] & 0xc0) == 0x80));
+        sa.sockaddr_in6.sin6_family = AF_INET6;
+#else
+        return;
+#endif
     }
 
+    near = ngx_http_ai_conf_near(&sa.sockaddr);
+
+    p->loopback = (near == NGX_HTTP_AI_LOOPBACK);
+    p->private = (near == NGX_HTTP_AI_PRIVATE);
+}
+
+
+ngx_http_ai_near_t
+ngx_http_ai_conf_near(struct sockaddr *sockaddr)
+{
+    in_addr_t  addr;
+#if (NGX_HAVE_INET6)
+    u_char    *p;
 #endif
+
+    switch (sockaddr->sa_family) {
+
+    case AF_INET:
+        addr = ntohl(((struct sockaddr_in *) sockaddr)->sin_addr.s_addr);
+
+        if ((addr >> 24) == 127) {
+            return NGX_HTTP_AI_LOOPBACK;
+        }
+
+        return ((addr >> 24) == 10 || (addr >> 20) == 0xac1
+                || (addr >> 16) == 0xc0a8 || (addr >> 16) == 0xa9fe)
+               ? NGX_HTTP_AI_PRIVATE : NGX_HTTP_AI_FAR;
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        p = ((struct sockaddr_in6 *) sockaddr)->sin6_addr.s6_addr;
+
+        if (IN6_IS_ADDR_LOOPBACK((struct in6_addr *) p)) {
+            return NGX_HTTP_AI_LOOPBACK;
+        }
+
+        return ((p[0] & 0xfe) == 0xfc
+                || (p[0] == 0xfe && (p[1] & 0xc0) == 0x80))
+               ? NGX_HTTP_AI_PRIVATE : NGX_HTTP_AI_FAR;
+#endif
+
+    default:
+        return NGX_HTTP_AI_LOOPBACK;
+    }
 }

@@ -27,7 +27,10 @@ ngx_http_ai_block_init(ngx_conf_t *cf, ngx_http_ai_block_t *b,
     ngx_memzero(b, sizeof(ngx_http_ai_block_t));
 
     b->kind = (char *) value[0].data;
-    b->name = value[1];
+    if (cf->args->nelts > 1) {
+        b->name = value[1];
+    }
+
     b->mcf = mcf;
     b->file = cf->conf_file->file.name.data;
     b->line = cf->conf_file->line;
@@ -40,6 +43,7 @@ ngx_http_ai_block_parse(ngx_conf_t *cf, ngx_http_ai_block_t *b)
     char        *rv;
     ngx_conf_t   save;
     ngx_uint_t   i;
+    const char  *quote;
 
     save = *cf;
 
@@ -59,9 +63,13 @@ ngx_http_ai_block_parse(ngx_conf_t *cf, ngx_http_ai_block_t *b)
         if ((b->words[i].flags & NGX_HTTP_AI_NEEDED)
             && !(b->seen & ((uint32_t) 1 << i)))
         {
+            quote = b->name.len ? "\"" : "";
+
             ngx_http_ai_conf_error(cf, b->file, b->line,
-                                   "\"%V\" is missing in %s \"%V\"",
-                                   &b->words[i].name, b->kind, &b->name);
+                                   "\"%V\" is missing in %s%s%s%V%s",
+                                   &b->words[i].name, b->kind,
+                                   b->name.len ? " " : "", quote, &b->name,
+                                   quote);
             return NGX_CONF_ERROR;
         }
     }

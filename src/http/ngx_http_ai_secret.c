@@ -1,8 +1,9 @@
 
 /*
- * Providers' keys, as the ready end of a request's head.
+ * Secrets: providers' keys, as the ready end of a request's head, and
+ * passwords of stores.
  *
- * A key stands in no other memory of ours: it is read straight into pages
+ * They stand in no other memory of ours: they are read straight into pages
  * that are left out of core dumps, and these are wiped and unmapped with the
  * cycle's pool.  No message ever quotes a source that is not known to be a
  * name, since an operator may have put the key itself there.
@@ -32,7 +33,8 @@ static void ngx_http_ai_secret_cleanup(void *data);
 static ssize_t ngx_http_ai_secret_env(ngx_conf_t *cf, ngx_str_t *name,
     u_char *buf);
 static ssize_t ngx_http_ai_secret_file(ngx_conf_t *cf, ngx_str_t *name,
-    u_char *buf);
+    u_char *buf, const char *what);
+static void ngx_http_ai_secret_mode(ngx_conf_t *cf, ngx_str_t *file);
 
 
 /* by ai_dialect_t; none is longer than NGX_HTTP_AI_SECRET_HEAD */
@@ -63,7 +65,7 @@ ngx_http_ai_secret_read(ngx_conf_t *cf, ngx_str_t *source, ngx_str_t *key)
         n = ngx_http_ai_secret_env(cf, &name, p);
 
     } else if (ngx_http_ai_conf_param(source, "file:", &name)) {
-        n = ngx_http_ai_secret_file(cf, &name, p);
+        n = ngx_http_ai_secret_file(cf, &name, p, "key");
 
     } else {
         return "must be \"env:NAME\" or \"file:/path\"";
@@ -82,6 +84,80 @@ ngx_http_ai_secret_read(ngx_conf_t *cf, ngx_str_t *source, ngx_str_t *key)
     key->len = last - p;
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_ai_secret_password(ngx_conf_t *cf, ngx_str_t *file,
+    ngx_str_t *password)
+{
+    u_char     *p;
+    ssize_t     n;
+    ngx_str_t   name;
+
+    name = *file;
+
+    if (ngx_conf_full_name(cf->cycle, &name, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    p = ngx_http_ai_secret_map(cf);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    n = ngx_http_ai_secret_file(cf, &name, p, "password");
+
+    if (n < 0) {
+        return NGX_CONF_ERROR;
+    }
+
+    /* white space may be part of it, but for the end of the line */
+
+    if (n && p[n - 1] == '\n') {
+        n--;
+    }
+
+    if (n && p[n - 1] == '\r') {
+        n--;
+    }
+
+    p[n] = '\0';
+
+    if (n == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "password in \"%V\" is empty", &name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_strlen(p) != (size_t) n || ngx_strchr(p, '\n')) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "password in \"%V\" is not one line of text",
+                           &name);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_http_ai_secret_mode(cf, &name);
+
+    password->data = p;
+    password->len = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_ai_secret_mode(ngx_conf_t *cf, ngx_str_t *file)
+{
+    ngx_file_info_t  fi;
+
+    if (ngx_file_info(file->data, &fi) != NGX_FILE_ERROR
+        && (ngx_file_access(&fi) & (S_IRGRP|S_IROTH)))
+    {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "password file \"%V\" may be read by its group or "
+                           "by others", file);
+    }
 }
 
 
@@ -226,7 +302,8 @@ ngx_http_ai_secret_env(ngx_conf_t *cf, ngx_str_t *name, u_char *buf)
 
 
 static ssize_t
-ngx_http_ai_secret_file(ngx_conf_t *cf, ngx_str_t *name, u_char *buf)
+ngx_http_ai_secret_file(ngx_conf_t *cf, ngx_str_t *name, u_char *buf,
+    const char *what)
 {
     size_t     len;
     ssize_t    n;
@@ -234,7 +311,7 @@ ngx_http_ai_secret_file(ngx_conf_t *cf, ngx_str_t *name, u_char *buf)
 
     if (name->len == 0 || name->data[0] != '/') {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "path \"%V\" of a key is not absolute", name);
+                           "path \"%V\" of a %s is not absolute", name, what);
         return -1;
     }
 
@@ -271,7 +348,7 @@ ngx_http_ai_secret_file(ngx_conf_t *cf, ngx_str_t *name, u_char *buf)
 
     } else if (len > NGX_HTTP_AI_SECRET_MAX) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "file \"%V\" is too long for a key", name);
+                           "file \"%V\" is too long for a %s", name, what);
         n = -1;
     }
 

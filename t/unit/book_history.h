@@ -281,6 +281,25 @@ model_admit(model_t *m, model_hold_t *h)
 }
 
 
+/* a refusal marks the owner of a total */
+
+static inline int
+model_has_total(const ai_hold_ask_t *ask)
+{
+    unsigned  i, k;
+
+    for (i = 0; i < ask->nparty; i++) {
+        for (k = 0; k < ask->party[i].nlimits; k++) {
+            if (ask->party[i].limits[k].period == AI_PERIOD_TOTAL) {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
 static inline void
 model_take(model_t *m, model_input_t *in)
 {
@@ -313,7 +332,8 @@ model_take(model_t *m, model_input_t *in)
         CHECK(why.wait_ms == worst);
         CHECK(memcmp(&why.limit, limit, sizeof(ai_limit_t)) == 0);
         CHECK(why.budget == (ai_limit_is_budget(limit) ? 1 : 0));
-        CHECK(model_same(m, (uint8_t *) m->book, 1));
+        CHECK(model_has_total(&ask)
+              || model_same(m, (uint8_t *) m->book, 1));
         return;
     }
 
@@ -467,13 +487,74 @@ model_count(model_t *m, model_input_t *in)
             *b = model_refilled(b, l->amount, mono);
             b->amount = l->amount;
             b->burst = l->burst;
-            model_move(b, l->period, used[AI_RES_COST]);
+            model_move(b, l->period, mono ? used[AI_RES_COST]
+                       : model_left(used[AI_RES_COST], l,
+                                    age * 1000 - m->now.mono_ms));
         }
     }
 
     tokens[0] = (uint64_t) used[AI_RES_INPUT_TOKENS];
     tokens[1] = (uint64_t) used[AI_RES_OUTPUT_TOKENS];
     model_totals(o, used, tokens);
+}
+
+
+/* what others used: now, or in a window that has passed or is to come */
+
+static inline void
+model_base(model_t *m, model_input_t *in)
+{
+    int             owner;
+    int64_t         n[2 * AI_RES_COUNTED + 1];
+    unsigned        i, w, sign, id;
+    uint64_t        at_s;
+    ai_base_t       base;
+    model_owner_t  *o;
+
+    static const int64_t  ages[] = { 0, 0, 0, 0, 1, 40, -1, -3 };
+
+    owner = (int) (model_byte(in) % MODEL_OWNERS);
+    o = &m->owners[owner];
+    sign = model_byte(in);
+    at_s = m->now.now_s - (uint64_t) (ages[sign & 7] * 86400);
+
+    for (i = 0; i < 2 * AI_RES_COUNTED + 1; i++) {
+        n[i] = model_number(in);
+        n[i] = (sign >> 3) > 28 ? -n[i] : n[i];
+    }
+
+    base.day = ai_day_id(at_s);
+    base.month = ai_month_id(at_s);
+    base.cost = n[2 * AI_RES_COUNTED];
+    memcpy(base.used_day, n, sizeof(base.used_day));
+    memcpy(base.used_month, n + AI_RES_COUNTED, sizeof(base.used_month));
+
+    model_photo(m);
+    CHECK(ai_book_base(m->book, &o->id, &base, &m->now) == AI_OK);
+    model_crash(m, model_byte(in));
+
+    model_roll(m, owner);
+
+    for (w = 0; w < 2; w++) {
+        id = w ? base.month : base.day;
+
+        if (id < o->window[w] || id > model_id(w, m->now.now_s + 86400)) {
+            continue;
+        }
+
+        if (id > o->window[w]) {
+            o->window[w] = id;
+            memset(o->used[w], 0, sizeof(o->used[w]));
+        }
+
+        o->others_id[w] = id;
+
+        for (i = 0; i < AI_RES_COUNTED; i++) {
+            o->others[w][i] = model_others(n[w * AI_RES_COUNTED + i]);
+        }
+    }
+
+    o->others_cost = model_others(base.cost);
 }
 
 
@@ -494,7 +575,8 @@ model_limits(model_owner_t *o, model_input_t *in)
         memset(l, 0, sizeof(ai_limit_t));
 
         r = model_byte(in) % AI_RES_N;
-        p = r == AI_RES_CONCURRENCY ? AI_PERIOD_NONE : model_byte(in) % 5;
+        p = r == AI_RES_CONCURRENCY ? AI_PERIOD_NONE
+            : model_byte(in) % (r == AI_RES_COST ? 6 : 5);
 
         for (i = 0; i < o->nlimits; i++) {
             if (o->limits[i].resource == r && o->limits[i].period == p) {
@@ -582,7 +664,8 @@ model_compare_limit(const model_t *m, int owner, ai_ref_t ref,
         }
 
     } else {
-        used = model_used(m, owner, p - AI_PERIOD_DAY, r);
+        used = p == AI_PERIOD_TOTAL ? model_spent(m, owner)
+               : model_used(m, owner, p - AI_PERIOD_DAY, r);
         held = model_held(m, owner, p - AI_PERIOD_DAY, r);
         left = (__int128) l->amount - used - held;
     }
@@ -623,6 +706,7 @@ model_compare(const model_t *m)
         CHECK(v.requests == o->requests);
         CHECK(v.tokens[0] == o->tokens[0] && v.tokens[1] == o->tokens[1]);
         CHECK(v.cost == o->cost);
+        CHECK(v.cost_others == o->others_cost);
 
         for (r = 0; r < o->nlimits; r++) {
             model_compare_limit(m, i, ref, &o->limits[r]);
@@ -677,7 +761,13 @@ model_step(model_t *m, model_input_t *in)
         break;
 
     case 13:
-        model_limits(&m->owners[n % MODEL_OWNERS], in);
+        if (n < 8) {
+            model_limits(&m->owners[n % MODEL_OWNERS], in);
+
+        } else {
+            model_base(m, in);
+        }
+
         break;
 
     case 14:

@@ -31,6 +31,9 @@ typedef struct {
     unsigned         nlimits;
     uint32_t         window[2];
     int64_t          used[2][AI_RES_COUNTED];
+    uint32_t         others_id[2];  /* what other nodes used, and when */
+    int64_t          others[2][AI_RES_COUNTED];
+    int64_t          others_cost;
     model_bucket_t   bucket[AI_RES_COUNTED][AI_PERIOD_BUCKETS];
     uint64_t         requests;
     uint64_t         tokens[2];
@@ -80,11 +83,25 @@ model_used(const model_t *m, int owner, unsigned w, unsigned r)
 {
     const model_owner_t  *o = &m->owners[owner];
 
-    return o->window[w] >= model_id(w, m->now.now_s) ? o->used[w][r] : 0;
+    if (o->window[w] < model_id(w, m->now.now_s)) {
+        return 0;
+    }
+
+    return o->used[w][r]
+           + (o->others_id[w] == o->window[w] ? o->others[w][r] : 0);
 }
 
 
-/* by open holds; of a window, or (w == 2) of all */
+/* ever, here and by others */
+
+static inline int64_t
+model_spent(const model_t *m, int owner)
+{
+    return m->owners[owner].cost + m->owners[owner].others_cost;
+}
+
+
+/* by open holds; of a window, or (w == 2, as of a total) of all */
 
 static inline int64_t
 model_held(const model_t *m, int owner, unsigned w, unsigned r)
@@ -253,14 +270,15 @@ model_judge(const model_t *m, int owner, const ai_limit_t *l,
 
     w = p - AI_PERIOD_DAY;
     n = bound[r];
-    used = model_used(m, owner, w, r);
+    used = p == AI_PERIOD_TOTAL ? model_spent(m, owner)
+                                : model_used(m, owner, w, r);
     held = model_held(m, owner, w, r);
 
-    if ((__int128) used + held + n <= l->amount) {
+    if (n <= AI_LIMIT_MAX && (__int128) used + held + n <= l->amount) {
         return -2;
     }
 
-    if (n > l->amount) {
+    if (n > l->amount || n > AI_LIMIT_MAX) {
         return -1;
     }
 
@@ -268,8 +286,9 @@ model_judge(const model_t *m, int owner, const ai_limit_t *l,
         return AI_BOOK_RETRY;
     }
 
-    return (int64_t) (ai_window_end((ai_period_t) p, m->now.now_s)
-                      - m->now.now_s) * 1000;
+    return p == AI_PERIOD_TOTAL ? -1
+           : (int64_t) (ai_window_end((ai_period_t) p, m->now.now_s)
+                        - m->now.now_s) * 1000;
 }
 
 
@@ -288,10 +307,28 @@ model_roll(model_t *m, int owner)
 }
 
 
+/* of a cost that is "ms" old */
+
+static inline int64_t
+model_left(int64_t cost, const ai_limit_t *l, uint64_t ms)
+{
+    __int128  back = (__int128) ms * l->amount / model_ms[l->period];
+
+    return back < cost ? cost - (int64_t) back : 0;
+}
+
+
 static inline int64_t
 model_clamp(int64_t n)
 {
     return n < 0 ? 0 : n > AI_LIMIT_MAX ? AI_LIMIT_MAX : n;
+}
+
+
+static inline int64_t
+model_others(int64_t n)
+{
+    return n < -AI_BASE_MAX ? -AI_BASE_MAX : n > AI_BASE_MAX ? AI_BASE_MAX : n;
 }
 
 

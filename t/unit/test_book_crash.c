@@ -152,6 +152,8 @@ typedef enum {
     CALL_TAKE,
     CALL_SETTLE,
     CALL_COUNT,
+    CALL_BASE_NEW,
+    CALL_BASE,                  /* and a newer day */
     CALL_LEARN,
     CALL_N
 } call_t;
@@ -163,6 +165,7 @@ call(call_t which, int worker)
     ai_now_t        now = { START + 60, MONO + 60000 };
     ai_str_t        model = ai_string("gpt-4.1");
     ai_ref_t        hold;
+    ai_base_t       base;
     ai_refused_t    why;
     ai_hold_ask_t   ask;
     const int64_t   used[AI_RES_COUNTED] = { 1, 70, 40, 30, 20 };
@@ -183,6 +186,19 @@ call(call_t which, int worker)
     case CALL_COUNT:
         ask_fill(&ask, 3, worker);
         (void) ai_book_count(book, ask.party, 2, used, START, &now);
+        break;
+
+    case CALL_BASE_NEW:
+    case CALL_BASE:
+        memset(&base, 0, sizeof(ai_base_t));
+        base.day = ai_day_id(START + (which == CALL_BASE ? 86400 : 0));
+        base.month = ai_month_id(START);
+        base.used_day[AI_RES_TOKENS] = 7;
+        base.used_month[AI_RES_COST] = 11;
+        base.cost = 13;
+
+        ask_fill(&ask, which == CALL_BASE ? 1 : 4, worker);
+        (void) ai_book_base(book, &ask.party[0].id, &base, &now);
         break;
 
     default:

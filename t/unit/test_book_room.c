@@ -127,6 +127,8 @@ malformed_asks_are_errors(void **state)
     f.limits[0].resource = AI_RES_TOKENS;
     f.limits[0].period = AI_PERIOD_NONE;
     assert_int_equal(take(&f, &hold), AI_ERROR);
+    f.limits[0].period = AI_PERIOD_TOTAL;
+    assert_int_equal(take(&f, &hold), AI_ERROR);
     f.limits[0].period = AI_PERIOD_MINUTE;
     assert_int_equal(take(&f, &hold), AI_OK);
 

@@ -75,6 +75,23 @@ test_window(void **state)
 
 
 static void
+test_total(void **state)
+{
+    ai_refused_t  why = {
+        .limit = { AI_RES_COST, AI_PERIOD_TOTAL, 10000000000, 0 },
+        .used = 9999999000, .held = 1000, .wait_ms = -1, .budget = 1
+    };
+
+    (void) state;
+
+    check(&why, "You exceeded your current quota: the prepaid balance does "
+                "not cover this request. Of 10.000000000 USD paid, "
+                "9.999999000 USD are used and 0.000001000 USD are held by "
+                "requests under way.");
+}
+
+
+static void
 test_concurrency(void **state)
 {
     ai_refused_t  why = {
@@ -132,6 +149,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_bucket),
         cmocka_unit_test(test_window),
+        cmocka_unit_test(test_total),
         cmocka_unit_test(test_concurrency),
         cmocka_unit_test(test_bounds)
     };
