@@ -133,9 +133,8 @@ ok($t->stop('TERM'), 'TERM with a statement in flight');
 undef $c;
 $t->run;
 is(sql($t, 'SELECT 1'), "200 1\n", 'starts again');
-
-# no more descriptors
-
+ok((waitfor { backends() == 2 }), 'both workers');
+$t->mark;
 $t->done;
 
 
