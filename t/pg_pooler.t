@@ -108,7 +108,7 @@ ok($t->reload(undef, old => 1), 'reload');
 # over TLS it sends records of 16 KB, more than libpq always has room for
 
 $t->reload(pg_conf($pg, server => '127.0.0.1:' . $t->port(6432),
-    args => 'ssl=require timeout=5s'), old => 1);
+    args => 'ssl=require timeout=5s connect_timeout=9s'), old => 1);
 
 is(scalar(grep { length query($t, "SELECT repeat('y', $_)")->body != $_ + 1 }
     map { 9000 + 1371 * $_ } 1 .. 60), 0, 'results of all sizes over TLS');
