@@ -70,7 +70,7 @@ like(sql($t, 'SELECT pg_sleep(9)', timeout => 300), qr/^504 ABORT/,
 
 # verify-full
 
-my $verify = "ssl=verify-full ca=$d/ca.crt connect_timeout=10s";
+my $verify = "ssl=verify-full ca=$d/ca.crt connect_timeout=10s timeout=20s";
 
 serve('good');
 $t->reload(pg_conf($pg, args => "$verify host=db.example.test"), old => 1);
