@@ -14,6 +14,7 @@ use lib "$FindBin::Bin/lib";
 use AI::Gateway;
 use AI::PgTest;
 use AI::Postgres;
+use AI::Proxy;
 use Time::HiRes qw(time);
 
 my $t = AI::Gateway->new(workers => 2);
@@ -22,7 +23,8 @@ my $t = AI::Gateway->new(workers => 2);
 my $pg = AI::Postgres->new($t, schema => 0,
     settings => { client_connection_check_interval => 200 });
 
-my $conf = pg_conf($pg, args => 'listen=changes timeout=5s');
+my $conf = pg_conf($pg, args => 'listen=changes timeout=5s
+    connect_timeout=10s');
 
 $t->run($conf);
 
@@ -107,9 +109,22 @@ ok($t->reload(undef, old => 1), 'reload while it is down');
 $pg->start;
 ok((waitfor { backends() == 2 } 15), 'listeners come back by themselves');
 
+# quit while connecting to a server that says nothing
+
+my $x = AI::Proxy->new($t, "127.0.0.1:$pg->{port}");
+
+$x->command('pause all');
+$t->reload(pg_conf($pg, server => '127.0.0.1:' . $x->port,
+    args => 'listen=changes connect_timeout=60s'), old => 1);
+ok((waitfor { $x->stat->{open} == 2 }), 'connecting');
+$start = time();
+ok($t->reload($conf, old => 1), 'reload while connecting');
+cmp_ok(time() - $start, '<', 4 * $AI::Gateway::factor, 'at once');
+
 # worker_shutdown_timeout
 
-$conf = pg_conf($pg, args => 'listen=changes timeout=30s',
+$conf = pg_conf($pg, args => 'listen=changes timeout=30s
+    connect_timeout=10s',
     main => 'worker_shutdown_timeout 1s;');
 $t->reload($conf, old => 1);
 $t->reload(undef, old => 1);
@@ -133,9 +148,8 @@ ok($t->stop('TERM'), 'TERM with a statement in flight');
 undef $c;
 $t->run;
 is(sql($t, 'SELECT 1'), "200 1\n", 'starts again');
-
-# no more descriptors
-
+ok((waitfor { backends() == 2 }), 'both workers');
+$t->mark;
 $t->done;
 
 

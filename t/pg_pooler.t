@@ -42,7 +42,15 @@ pidfile = $d/pool/pid
 logfile = $d/pool/log
 query_wait_timeout = 2
 server_login_retry = 1
+pkt_buf = 65536
+client_tls_sslmode = allow
+client_tls_key_file = $d/pool/key
+client_tls_cert_file = $d/pool/crt
 EOF
+
+system("openssl req -x509 -newkey rsa:2048 -nodes -days 3 -subj /CN=pool "
+    . "-keyout $d/pool/key -out $d/pool/crt 2> $d/openssl.log") == 0
+    or die 'openssl failed';
 
 AI::Postgres::own($pg, "$d/pool", glob "$d/pool/*");
 
@@ -96,6 +104,15 @@ $pid = start_pooler();
 ok((waitfor { sql($t, 'SELECT 1') eq "200 1\n" } 20), 'and is back');
 
 ok($t->reload(undef, old => 1), 'reload');
+
+# over TLS it sends records of 16 KB, more than libpq always has room for
+
+$t->reload(pg_conf($pg, server => '127.0.0.1:' . $t->port(6432),
+    args => 'ssl=require timeout=5s connect_timeout=9s'), old => 1);
+
+is(scalar(grep { length query($t, "SELECT repeat('y', $_)")->body != $_ + 1 }
+    map { 9000 + 1371 * $_ } 1 .. 60), 0, 'results of all sizes over TLS');
+$t->mark;
 
 $t->done;
 

@@ -30,7 +30,8 @@ my $pg = AI::Postgres->new($t, schema => 0);
 
 # a server without TLS
 
-$t->run(pg_conf($pg, args => 'ssl=require'));
+$t->run(pg_conf($pg, args => 'ssl=require
+    connect_timeout=10s'));
 like(sql($t, 'SELECT 1'), qr/^503 DECLINED server does not support SSL/,
     'no fall back to plain text');
 
@@ -44,7 +45,8 @@ my $ssl = 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()';
 $t->reload(pg_conf($pg), old => 1);
 is(sql($t, $ssl), "200 f\n", 'off');
 
-$t->reload(pg_conf($pg, args => 'ssl=require'), old => 1);
+$t->reload(pg_conf($pg, args => 'ssl=require
+    connect_timeout=10s'), old => 1);
 is(sql($t, $ssl), "200 t\n", 'require');
 
 # records hold up to 16 KB, which libpq does not read at once
@@ -68,7 +70,7 @@ like(sql($t, 'SELECT pg_sleep(9)', timeout => 300), qr/^504 ABORT/,
 
 # verify-full
 
-my $verify = "ssl=verify-full ca=$d/ca.crt";
+my $verify = "ssl=verify-full ca=$d/ca.crt connect_timeout=10s timeout=20s";
 
 serve('good');
 $t->reload(pg_conf($pg, args => "$verify host=db.example.test"), old => 1);
@@ -93,14 +95,16 @@ like(again(), qr/^503 DECLINED/, 'a number for a name');
 $t->reload(pg_conf($pg, args => $verify), old => 1);
 is(sql($t, $ssl), "200 t\n", 'a number for a number');
 
-$t->reload(pg_conf($pg, args => "ssl=verify-full ca=$d/none.crt"), old => 1);
+$t->reload(pg_conf($pg, args => "ssl=verify-full ca=$d/none.crt
+    connect_timeout=10s"), old => 1);
 like(sql($t, 'SELECT 1'), qr/^503 DECLINED .*root certificate file/,
     'no authorities');
 
 # require asks for no authority, also when a file of them is there
 
 serve('unknown');
-$t->reload(pg_conf($pg, args => "ssl=require ca=$d/ca.crt"), old => 1);
+$t->reload(pg_conf($pg, args => "ssl=require ca=$d/ca.crt
+    connect_timeout=10s"), old => 1);
 is(sql($t, $ssl), "200 t\n", 'require takes any certificate');
 $t->mark;
 
