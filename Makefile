@@ -156,15 +156,23 @@ NGINX_INC := $(addprefix -I/usr/share/nginx/src/src/,core event \
 	event/modules os/unix) -I$(BUILD)/nginx
 KILLS ?= 100
 
+# small batches and files, so that few rows have them all
+
+SPOOL_DEF := -DNGX_AI_SPOOL_BATCH=16384 -DNGX_AI_SPOOL_LARGE=65536 \
+	-DNGX_AI_SPOOL_AGE=300
+
 ledger-test: $(BUILD)/event/test_ledger  ## the ledger under KILLS (100) kills
 	@$< $(KILLS)
 
-$(BUILD)/event/test_ledger: $(wildcard t/event/*.[ch]) $(LEDGER_SRC) \
-    $(wildcard src/event/*.h) $(CORE_SRC) $(CORE_HDR) $(MODULE)
+spool-test: $(BUILD)/event/test_spool  ## shipping under 3 * KILLS kills
+	@$< $$((3 * $(KILLS)))
+
+$(BUILD)/event/test_%: t/event/test_%.c t/event/nginx.c t/event/nginx.h \
+    $(LEDGER_SRC) $(wildcard src/event/*.h) $(CORE_SRC) $(CORE_HDR) $(MODULE)
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter \
-	    -Wno-unused-result -D_GNU_SOURCE $(NGINX_INC) -o $@ \
-	    $(wildcard t/event/*.c) $(LEDGER_SRC) $(CORE_SRC) -lcrypto -lpthread
+	    -Wno-unused-result -D_GNU_SOURCE $(SPOOL_DEF) $(NGINX_INC) -o $@ \
+	    $< t/event/nginx.c $(LEDGER_SRC) $(CORE_SRC) -lcrypto -lpthread
 
 segments: $(BUILD)/ai-ledger  ## show the slots of a ledger segment: FILE=...
 	@$< $(FILE)
@@ -173,7 +181,7 @@ $(BUILD)/ai-ledger: tools/ai-ledger.c $(CORE_SRC) $(CORE_HDR)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_CORE) -o $@ $< $(CORE_SRC) -lcrypto
 
-.PHONY: coverage ledger-test segments
+.PHONY: coverage ledger-test segments spool-test
 
 coverage:  ## lines of src/core that the unit tests run
 	@tools/coverage $(BUILD)/coverage

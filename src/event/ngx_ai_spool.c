@@ -332,8 +332,8 @@ ngx_ai_spool_lines(ngx_ai_batch_t *b, size_t n, const u_char **last)
         }
 
         *last = p;
+        b->rows += nl > p;
         p = nl + 1;
-        b->rows++;
     }
 
     return (size_t) (p - b->data);

@@ -26,15 +26,22 @@
 #include "ngx_ai_usage.h"
 
 
+/* a test has smaller ones */
+
+#ifndef NGX_AI_SPOOL_BATCH
 #define NGX_AI_SPOOL_BATCH    (512 * 1024)  /* bytes at most */
+#endif
+
 #define NGX_AI_SPOOL_ROWS     2000          /* lines at most */
 #define NGX_AI_SPOOL_BATCHES  2             /* one is sent, one is filled */
 #define NGX_AI_SPOOL_FILES    2             /* one is committed, one is read */
 
 /* usage.jsonl is rotated, if all of it is committed, at this size or age */
 
+#ifndef NGX_AI_SPOOL_LARGE
 #define NGX_AI_SPOOL_LARGE    (8 * 1024 * 1024)
 #define NGX_AI_SPOOL_AGE      60000         /* ms */
+#endif
 
 typedef enum {
     NGX_AI_BATCH_EMPTY = 0,     /* the thread's */
@@ -48,7 +55,7 @@ typedef struct {
     uint64_t          serial;   /* batches are sent in this order */
     u_char           *data;     /* lines, each with its \n */
     size_t            len;
-    ngx_uint_t        rows;
+    ngx_uint_t        rows;     /* lines with something in them */
 
     /* the thread's: what the batch is of */
     uint64_t          file;     /* its number; 0: of none any more */

@@ -15,6 +15,7 @@
 #define NGX_HTTP_AI_ADMIN_BODY  (64 * 1024)
 #define NGX_HTTP_AI_ADMIN_SIZE  (16 * 1024 * 1024)
 #define NGX_HTTP_AI_ADMIN_CALL  63
+#define NGX_HTTP_AI_ADMIN_WAIT  60000
 
 
 typedef enum {
@@ -33,6 +34,12 @@ typedef enum {
     NGX_HTTP_AI_ADMIN_LONG,
     NGX_HTTP_AI_ADMIN_FAILED
 } ngx_http_ai_admin_code_t;
+
+#if (NGX_PCRE)
+#define ngx_http_ai_admin_regex(clcf)  ((clcf)->regex != NULL)
+#else
+#define ngx_http_ai_admin_regex(clcf)  0
+#endif
 
 typedef struct {
     ngx_uint_t         status;
@@ -263,12 +270,14 @@ ngx_http_ai_admin_handler(ngx_http_request_t *r)
 }
 
 
-/* what follows the last slash */
+/* the one segment behind the location's name; of a regex, the last one */
 
 static ngx_int_t
 ngx_http_ai_admin_call(ngx_http_request_t *r, ngx_str_t *call)
 {
-    u_char  *p, *last;
+    u_char                    *p, *last;
+    size_t                     n;
+    ngx_http_core_loc_conf_t  *clcf;
 
     last = r->uri.data + r->uri.len;
 
@@ -278,6 +287,18 @@ ngx_http_ai_admin_call(ngx_http_request_t *r, ngx_str_t *call)
         {
             return NGX_DECLINED;
         }
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    n = clcf->name.len;
+
+    if (n && clcf->name.data[n - 1] != '/') {
+        n++;
+    }
+
+    if (!ngx_http_ai_admin_regex(clcf) && r->uri.data + n != p) {
+        return NGX_DECLINED;
     }
 
     call->data = p;
@@ -450,6 +471,7 @@ ngx_http_ai_admin_send(ngx_http_request_t *r, ngx_str_t *body)
 
     query.sql = "SELECT ai.admin($1, $2, $3::jsonb)";
     query.n = 3;
+    query.timeout = NGX_HTTP_AI_ADMIN_WAIT;
 
     p = (u_char *) (q + 1);
     query.value[0] = (char *) p;

@@ -1,0 +1,737 @@
+
+/*
+ * Rows to a database, by a stand-in for it that keeps a set of ids: kills at
+ * any instruction, answers that are lost, starts anew, and what may happen to
+ * the files.
+ *
+ * test_spool [KILLS]      in TAP
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <dirent.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include "nginx.h"
+#include "../../src/event/ngx_ai_sink.h"
+#include "../../src/event/ngx_ai_sums.h"
+#include "../../src/core/ai_key.h"
+
+
+#define TEST_WORKERS  3
+#define TEST_ROWS     2000000
+#define TEST_DIR      256
+
+
+/* a row: what its worker did, and what the database has */
+
+typedef struct {
+    ngx_atomic_t      seen;     /* in the database */
+    uint32_t          crc;      /* of its line there */
+    uint32_t          tokens;
+    uint8_t           begun;    /* its intent was written */
+    uint8_t           filed;    /* is in a file */
+} test_row_t;
+
+typedef struct {
+    ngx_atomic_t      next;
+    ngx_atomic_t      inserted;
+    ngx_atomic_t      duplicates;
+    ngx_atomic_t      quarantined;
+    ngx_atomic_t      other;    /* one id, two lines */
+    ngx_atomic_t      batches;
+    test_row_t        rows[TEST_ROWS];
+} test_database_t;
+
+
+static ngx_cycle_t           *cycle;
+static ngx_ai_ledger_conf_t   conf;
+static char                   dir[TEST_DIR];
+static test_database_t       *db;
+static ngx_uint_t             tests, failed;
+
+static const ai_limit_t  limits[1] = {
+    { AI_RES_TOKENS, AI_PERIOD_DAY, AI_LIMIT_MAX, 1 }
+};
+
+
+static void
+ok(ngx_uint_t good, const char *name)
+{
+    tests++;
+    failed += !good;
+
+    printf("%sok %lu - %s\n", good ? "" : "not ", (unsigned long) tests, name);
+    fflush(stdout);
+}
+
+
+static ngx_uint_t
+parties(void *data, const ai_str_t *tenant, const ai_str_t *key,
+    ai_party_t party[2])
+{
+    (void) data;
+    (void) key;
+
+    ai_owner_id(&party[0].id, tenant, NULL);
+    party[0].limits = limits;
+    party[0].nlimits = 1;
+
+    return 1;
+}
+
+
+/* ---- the directory ---- */
+
+static void
+each_file(const char *end, void (*call)(const char *path, void *data),
+    void *data)
+{
+    DIR            *d;
+    char            path[2 * TEST_DIR + 300];
+    size_t          len;
+    struct dirent  *de;
+
+    d = opendir(dir);
+
+    while (d && (de = readdir(d)) != NULL) {
+        len = strlen(de->d_name);
+
+        if (len >= strlen(end) && de->d_name[0] != '.'
+            && strcmp(de->d_name + len - strlen(end), end) == 0)
+        {
+            snprintf(path, sizeof(path), "%s/%s", dir, de->d_name);
+            call(path, data);
+        }
+    }
+
+    if (d) {
+        closedir(d);
+    }
+}
+
+
+static void
+unlink_file(const char *path, void *data)
+{
+    (void) data;
+    unlink(path);
+}
+
+
+static void
+add_size(const char *path, void *data)
+{
+    struct stat  sb;
+
+    if (stat(path, &sb) == 0) {
+        *(off_t *) data += sb.st_size;
+    }
+}
+
+
+static void
+count_file(const char *path, void *data)
+{
+    (void) path;
+    (*(ngx_uint_t *) data)++;
+}
+
+
+static off_t
+size(const char *end)
+{
+    off_t  n;
+
+    n = 0;
+    each_file(end, add_size, &n);
+
+    return n;
+}
+
+
+static ngx_uint_t
+files(const char *end)
+{
+    ngx_uint_t  n;
+
+    n = 0;
+    each_file(end, count_file, &n);
+
+    return n;
+}
+
+
+static char *
+path_of(const char *name)
+{
+    static char  path[TEST_DIR + 80];
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+
+    return path;
+}
+
+
+static void
+begin(size_t segment, size_t rotate)
+{
+    static ngx_uint_t  serial;
+
+    snprintf(dir, sizeof(dir), "%s/ai-spool-%d-%lu",
+             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", getpid(),
+             (unsigned long) serial++);
+
+    conf.path.data = (u_char *) dir;
+    conf.path.len = strlen(dir);
+    conf.segment = segment;
+    conf.sync = 0;
+    conf.rotate = rotate;
+    conf.user = (ngx_uid_t) NGX_CONF_UNSET_UINT;
+    conf.parties = parties;
+    conf.database = 1;
+
+    if (ngx_ai_ledger_prepare(cycle, &conf) != NGX_OK) {
+        exit(2);
+    }
+
+    db = mmap(NULL, sizeof(test_database_t), PROT_READ|PROT_WRITE,
+              MAP_SHARED|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0);
+
+    if (db == MAP_FAILED) {
+        exit(2);
+    }
+}
+
+
+static void
+end(void)
+{
+    each_file("", unlink_file, NULL);
+    rmdir(dir);
+    munmap(db, sizeof(test_database_t));
+}
+
+
+/* ---- the database ---- */
+
+static void
+insert(const char *line, size_t len)
+{
+    uint32_t     crc;
+    uint64_t     number;
+    ai_row_t     row;
+    test_row_t  *r;
+    u_char       scratch[2 * AI_SLOT_TEXT];
+
+    if (ai_row_parse(&row, (u_char *) line, len, scratch, sizeof(scratch))
+        != AI_OK)
+    {
+        ngx_atomic_fetch_add(&db->quarantined, 1);
+        return;
+    }
+
+    memcpy(&number, row.id + 8, 8);
+
+    if (number >= TEST_ROWS) {
+        ngx_atomic_fetch_add(&db->quarantined, 1);
+        return;
+    }
+
+    r = &db->rows[number];
+    crc = ai_crc32(0, line, len);
+
+    if (r->crc && r->crc != crc) {
+        ngx_atomic_fetch_add(&db->other, 1);
+    }
+
+    r->crc = crc;
+    r->tokens = (uint32_t) row.used[AI_RES_TOKENS];
+
+    if (ngx_atomic_cmp_set(&r->seen, 0, 1)) {
+        ngx_atomic_fetch_add(&db->inserted, 1);
+
+    } else {
+        ngx_atomic_fetch_add(&db->duplicates, 1);
+    }
+}
+
+
+/* the lines of a batch, as they are: no half of one, no empty batch */
+
+static void
+commit(ngx_ai_batch_t *b)
+{
+    u_char  *p, *nl, *last;
+
+    last = b->data + b->len;
+
+    if (b->len == 0 || last[-1] != '\n') {
+        ngx_atomic_fetch_add(&db->other, 1);
+    }
+
+    for (p = b->data; p < last; p = nl + 1) {
+        nl = memchr(p, '\n', (size_t) (last - p));
+
+        if (nl == NULL) {
+            break;
+        }
+
+        insert((char *) p, (size_t) (nl - p));
+    }
+
+    ngx_atomic_fetch_add(&db->batches, 1);
+}
+
+
+/* what the main thread does; one in four answers of "luck" is lost */
+
+static ngx_uint_t
+ship(ngx_ai_ledger_t *ld, ngx_uint_t luck)
+{
+    ngx_ai_batch_t  *b;
+
+    b = ngx_ai_spool_take(ngx_ai_ledger_spool(ld));
+
+    if (b == NULL) {
+        return 0;
+    }
+
+    if (luck % 4 == 3) {
+        usleep(luck % 3000);
+        commit(b);
+        usleep(luck % 5000);
+    }
+
+    commit(b);
+    ngx_ai_spool_done(b);
+    ngx_ai_ledger_wake(ld);
+
+    return 1;
+}
+
+
+/* until nothing is left, or "ms" have passed */
+
+static void
+ship_all(ngx_ai_ledger_t *ld, ngx_uint_t ms)
+{
+    uint64_t              until;
+    ngx_ai_ledger_stat_t  st;
+
+    until = ngx_ai_sink_mono() + ms;
+
+    while (ngx_ai_sink_mono() < until) {
+
+        if (ship(ld, 0)) {
+            continue;
+        }
+
+        usleep(2000);
+        ngx_ai_ledger_stat(ld, &st);
+
+        if (st.sink && st.behind == 0 && size(".jsonl") == 0) {
+            return;
+        }
+    }
+}
+
+
+/* ---- requests ---- */
+
+static void
+set(ai_slot_t *s, unsigned which, const char *text)
+{
+    ai_str_t  v;
+
+    v.data = (u_char *) text;
+    v.len = strlen(text);
+
+    ai_slot_string(s, which, &v);
+}
+
+
+static ai_slot_t *
+request(ngx_ai_ledger_t *ld)
+{
+    ai_char          id[16];
+    uint32_t         segment, slot;
+    uint64_t         number;
+    ai_slot_t       *s;
+    struct timespec  ts;
+
+    s = ngx_ai_ledger_take(ld, &segment, &slot);
+
+    if (s == NULL) {
+        return NULL;
+    }
+
+    number = ngx_atomic_fetch_add(&db->next, 1);
+
+    if (number >= TEST_ROWS) {
+        _exit(3);
+    }
+
+    memset(id, 0x11, sizeof(id));
+    memcpy(id + 8, &number, 8);
+    clock_gettime(CLOCK_REALTIME, &ts);
+
+    ai_slot_begin(s, id, (uint64_t) ts.tv_sec * 1000, AI_DIALECT_OPENAI,
+                  AI_EP_CHAT);
+    set(s, AI_SLOT_TENANT, "acme");
+    set(s, AI_SLOT_KEY, "prod");
+    set(s, AI_SLOT_PLAN, "pro");
+    set(s, AI_SLOT_MODEL, "gpt-4.1");
+    ai_slot_intent(s);
+
+    db->rows[number].begun = 1;
+
+    s->nattempts = 1;
+    set(s, AI_SLOT_ATTEMPT_PROVIDER, "openai");
+    set(s, AI_SLOT_ATTEMPT_PROVIDER + 1, "gpt-4.1");
+    ai_slot_started(s);
+
+    return s;
+}
+
+
+static void
+finish(ngx_ai_ledger_t *ld, ai_slot_t *s, unsigned tokens)
+{
+    ai_run_t  run;
+
+    memset(&run, 0, sizeof(run));
+    run.input_tokens = 10;
+    run.output_tokens = tokens;
+    run.source = AI_SOURCE_FINAL;
+
+    ai_slot_run(s, &run);
+    ai_slot_end(s, AI_SLOT_FINAL);
+    ngx_ai_ledger_ended(ld, s);
+}
+
+
+static void
+rows(ngx_ai_ledger_t *ld, ngx_uint_t n)
+{
+    ai_slot_t  *s;
+
+    while (n) {
+        s = request(ld);
+
+        if (s == NULL) {
+            usleep(1000);
+            test_tick();
+            continue;
+        }
+
+        finish(ld, s, 5);
+        n--;
+    }
+}
+
+
+static void
+worker(ngx_ai_zone_t *zone, unsigned seed)
+{
+    ngx_uint_t        i;
+    ai_slot_t        *open[16];
+    ngx_ai_ledger_t  *ld;
+
+    ld = ngx_ai_ledger_open(cycle, &conf, zone);
+
+    if (ld == NULL || ngx_ai_ledger_spool(ld) == NULL) {
+        _exit(4);
+    }
+
+    memset(open, 0, sizeof(open));
+
+    for ( ;; ) {
+        seed = seed * 1103515245 + 12345;
+        i = (seed >> 16) % 16;
+        test_tick();
+
+        if (open[i]) {
+            finish(ld, open[i], seed >> 20);
+            open[i] = NULL;
+
+        } else {
+            open[i] = request(ld);
+        }
+
+        if (seed >> 18 & 1) {
+            (void) ship(ld, seed >> 12);
+            usleep(100);
+        }
+    }
+}
+
+
+static pid_t
+spawn(ngx_ai_zone_t *zone)
+{
+    pid_t     pid;
+    unsigned  seed;
+
+    seed = (unsigned) random();
+    pid = fork();
+
+    if (pid == 0) {
+        worker(zone, seed);
+        _exit(0);
+    }
+
+    return pid;
+}
+
+
+static void
+killed(pid_t pid)
+{
+    int  status;
+
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
+        printf("# a worker ended by itself: %x\n", status);
+        failed++;
+    }
+}
+
+
+/* ---- what is where ---- */
+
+typedef struct {
+    ngx_uint_t        twice;    /* in two files, or two times in one */
+    ngx_uint_t        odd;
+} test_filed_t;
+
+
+static void
+read_file(const char *path, void *data)
+{
+    FILE          *f;
+    char          *line;
+    size_t         room;
+    ssize_t        n;
+    uint64_t       number;
+    ai_row_t       row;
+    test_filed_t  *t = data;
+    u_char         scratch[2 * AI_SLOT_TEXT];
+
+    f = fopen(path, "r");
+    line = NULL;
+    room = 0;
+
+    while (f && (n = getline(&line, &room, f)) > 0) {
+
+        if (ai_row_parse(&row, (u_char *) line, (size_t) n - 1, scratch,
+                         sizeof(scratch)) != AI_OK)
+        {
+            t->odd++;
+            continue;
+        }
+
+        memcpy(&number, row.id + 8, 8);
+
+        if (number >= TEST_ROWS) {
+            t->odd++;
+            continue;
+        }
+
+        t->twice += db->rows[number].filed;
+        db->rows[number].filed = 1;
+        db->rows[number].tokens = (uint32_t) row.used[AI_RES_TOKENS];
+    }
+
+    free(line);
+
+    if (f) {
+        fclose(f);
+    }
+}
+
+
+static int64_t
+used(ngx_ai_zone_t *zone)
+{
+    ai_now_t         now;
+    ai_ref_t         ref;
+    ai_str_t         tenant = ai_string("acme");
+    ai_owner_id_t    id;
+    ai_owner_view_t  v;
+
+    memset(&v, 0, sizeof(v));
+    ai_owner_id(&id, &tenant, NULL);
+    ngx_ai_now(&now);
+
+    ngx_ai_zone_lock(zone);
+    ref = ai_book_owner_find(zone->book, &id);
+
+    if (ref) {
+        ai_book_owner_view(zone->book, ref, now.now_s, &v);
+    }
+
+    ngx_ai_zone_unlock(zone);
+
+    return v.used_day[AI_RES_TOKENS];
+}
+
+
+/* rows in the database and rows in files, each once: what a start counts */
+
+static int64_t
+all_tokens(test_filed_t *t)
+{
+    int64_t     n;
+    ngx_uint_t  i;
+
+    memset(t, 0, sizeof(*t));
+
+    for (i = 0; i < db->next; i++) {
+        db->rows[i].filed = 0;
+    }
+
+    each_file(".jsonl", read_file, t);
+
+    for (n = 0, i = 0; i < db->next; i++) {
+        if (db->rows[i].seen || db->rows[i].filed) {
+            n += db->rows[i].tokens;
+        }
+    }
+
+    return n;
+}
+
+
+static ngx_uint_t
+lost(void)
+{
+    ngx_uint_t  i, n;
+
+    for (n = 0, i = 0; i < db->next; i++) {
+        n += db->rows[i].begun && !db->rows[i].seen;
+    }
+
+    return n;
+}
+
+
+/* ---- under kills ---- */
+
+/* everything is dead: a new book counts each row once, wherever it is */
+
+static ngx_ai_zone_t *
+start_anew(ngx_uint_t *wrong, ngx_uint_t *twice)
+{
+    int64_t           n, counted;
+    test_filed_t      t;
+    ngx_ai_zone_t    *zone;
+    ngx_ai_ledger_t  *ld;
+
+    static uint64_t  id = 1000;
+
+    zone = test_zone(2 * 1024 * 1024, id++);
+
+    if (ngx_ai_ledger_rebuild(cycle, &conf, zone) != NGX_OK) {
+        failed++;
+    }
+
+    counted = used(zone);
+
+    /* slots become rows in files */
+
+    ld = ngx_ai_ledger_open(cycle, &conf, zone);
+    usleep(150000);
+    ngx_ai_ledger_close(ld);
+
+    n = all_tokens(&t);
+    *twice += t.twice;
+
+    if (n != counted || t.odd) {
+        printf("# start %lu: book %ld, rows %ld, odd %lu\n",
+               (unsigned long) id, (long) counted, (long) n,
+               (unsigned long) t.odd);
+        (*wrong)++;
+    }
+
+    return zone;
+}
+
+
+static void
+kills(ngx_uint_t n)
+{
+    pid_t             pids[TEST_WORKERS];
+    ngx_uint_t        i, k, wrong, twice;
+    ngx_ai_zone_t    *zone;
+    ngx_ai_ledger_t  *ld;
+
+    begin(128 * 1024, 128 * 1024);
+    srandom((unsigned) time(NULL));
+    test_quiet = 1;
+    wrong = 0;
+    twice = 0;
+
+    for (i = 0; i < n; /* void */ ) {
+        zone = start_anew(&wrong, &twice);
+
+        for (k = 0; k < TEST_WORKERS; k++) {
+            pids[k] = spawn(zone);
+        }
+
+        do {
+            usleep((useconds_t) (random() % 30000));
+            k = (ngx_uint_t) random() % TEST_WORKERS;
+            killed(pids[k]);
+            pids[k] = spawn(zone);
+        } while (++i % 25);
+
+        for (k = 0; k < TEST_WORKERS; k++, i++) {
+            killed(pids[k]);
+        }
+    }
+
+    zone = start_anew(&wrong, &twice);
+    test_quiet = 0;
+
+    ld = ngx_ai_ledger_open(cycle, &conf, zone);
+    ship_all(ld, 20000);
+    ngx_ai_ledger_close(ld);
+
+    printf("# %lu kills, %lu rows, %lu in the database, %lu sent again, "
+           "%lu batches, %lu in two places\n", (unsigned long) i,
+           (unsigned long) db->next, (unsigned long) db->inserted,
+           (unsigned long) db->duplicates, (unsigned long) db->batches,
+           (unsigned long) twice);
+
+    ok(lost() == 0, "each row is in the database");
+    ok(db->other == 0 && db->quarantined == 0,
+       "a row that comes again is the same");
+    ok(twice == 0, "no row is in files twice");
+    ok(wrong == 0, "each start counts what is shipped and what is not, once");
+    ok(size(".jsonl") == 0 && files(".sum") == 1,
+       "of files that are committed sums are left");
+
+    start_anew(&wrong, &twice);
+    ok(wrong == 0, "a start with nothing but sums counts the same");
+
+    end();
+}
+
+
+int
+main(int argc, char **argv)
+{
+    cycle = test_nginx();
+
+    kills(argc > 1 ? (ngx_uint_t) atoi(argv[1]) : 300);
+
+    printf("1..%lu\n", (unsigned long) tests);
+
+    return failed ? 1 : 0;
+}
