@@ -174,6 +174,21 @@ $(BUILD)/event/test_%: t/event/test_%.c t/event/nginx.c t/event/nginx.h \
 	    -Wno-unused-result -D_GNU_SOURCE $(SPOOL_DEF) $(NGINX_INC) -o $@ \
 	    $< t/event/nginx.c $(LEDGER_SRC) $(CORE_SRC) -lcrypto -lpthread
 
+# the directory's zone and snapshot, in the same way
+
+directory-test: $(BUILD)/event/test_directory  ## the directory's snapshot
+	@$<
+
+$(BUILD)/event/test_directory: t/event/test_directory.c t/event/nginx.c \
+    t/event/nginx.h $(wildcard src/event/*.[ch]) $(CORE_SRC) $(CORE_HDR) \
+    $(MODULE)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter \
+	    -Wno-unused-result -D_GNU_SOURCE -I$(shell pg_config --includedir) \
+	    $(NGINX_INC) -o $@ $< t/event/nginx.c \
+	    src/event/ngx_ai_directory.c src/event/ngx_ai_snapshot.c \
+	    $(CORE_SRC) -lcrypto -lpthread
+
 segments: $(BUILD)/ai-ledger  ## show the slots of a ledger segment: FILE=...
 	@$< $(FILE)
 
@@ -181,7 +196,7 @@ $(BUILD)/ai-ledger: tools/ai-ledger.c $(CORE_SRC) $(CORE_HDR)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_CORE) -o $@ $< $(CORE_SRC) -lcrypto
 
-.PHONY: coverage ledger-test segments spool-test
+.PHONY: coverage directory-test ledger-test segments spool-test
 
 coverage:  ## lines of src/core that the unit tests run
 	@tools/coverage $(BUILD)/coverage
