@@ -19,6 +19,9 @@
 #include "ai_core.h"
 
 
+AI_HIDDEN_BEGIN
+
+
 typedef struct ai_dir_s  ai_dir_t;      /* lies at the start of the memory */
 
 typedef enum {
@@ -36,7 +39,8 @@ typedef enum {
 
 size_t ai_dir_min_size(void);
 
-/* lays an empty directory out over mem (64-byte aligned); AI_ERROR: too small */
+/* lays an empty directory out over mem (64-byte aligned); AI_ERROR: too
+   small */
 int ai_dir_init(void *mem, size_t size);
 
 /* AI_OK when mem holds a directory of this layout's version and size */
@@ -65,18 +69,21 @@ int ai_dir_put(ai_dir_t *dir, ai_dir_kind_t kind, const ai_str_t *key,
 int ai_dir_del(ai_dir_t *dir, ai_dir_kind_t kind, const ai_str_t *key);
 
 /*
- * A pass is a full load: [locked] begin opens it, puts mark what is there, and
- * each call of sweep removes up to "max" records of "kinds" (a mask) that were
- * not marked; AI_OK: all done, AI_AGAIN: call again.  A pass whose puts all
- * had room ends the directory's being incomplete.
+ * A pass is a full load of some kinds (a mask of 1 << kind): [locked] begin
+ * opens it, puts mark what is there, and each call of sweep removes up to
+ * "max" (one or more) records of these kinds that were not marked; AI_OK: all
+ * done, AI_AGAIN: call again.  When all puts since begin had room, nothing of
+ * these kinds is missing any more.  A pass that is not swept, as that of a
+ * process that died, does no harm.
  */
-void ai_dir_pass_begin(ai_dir_t *dir);
+void ai_dir_pass_begin(ai_dir_t *dir, unsigned kinds);
 int ai_dir_pass_sweep(ai_dir_t *dir, unsigned kinds, unsigned max);
 
 /*
  * [locked] Walks all records: *at is 0 to begin.  Copies one record out;
- * AI_DECLINED at the end.  Records put or removed between two calls may or
- * may not be seen; others are seen once.
+ * AI_AGAIN: none among the next few thousand cells, call again (the lock may
+ * be left in between, as after a record); AI_DECLINED at the end.  Records put
+ * or removed between two calls may or may not be seen; others are seen once.
  */
 typedef struct {
     ai_dir_kind_t    kind;
@@ -91,21 +98,22 @@ int ai_dir_each(const ai_dir_t *dir, uint64_t *at, ai_dir_record_t *record);
 /* grows with each put that changed something and each removal; lock-free */
 uint64_t ai_dir_version(const ai_dir_t *dir);
 
-/* what the feed's reader keeps with the records; text of up to 63 bytes:
-   [locked] */
 typedef enum {
     AI_DIR_MARK_FEED = 0,
     AI_DIR_MARK_SPEND,
     AI_DIR_MARKS
 } ai_dir_mark_t;
 
+/* [locked] what the feed's reader keeps with the records: text of up to 63
+   bytes, "" at first (and instead of a longer one); points into the memory */
 void ai_dir_set_mark(ai_dir_t *dir, ai_dir_mark_t which, const ai_str_t *mark);
 ai_str_t ai_dir_mark(const ai_dir_t *dir, ai_dir_mark_t which);
 
 /*
  * Whether the directory holds all there is: set by ai_dir_set_loaded() once a
- * full load or a snapshot is in, cleared while a put found no room.  An
- * unknown key is unknown only in a directory that is complete.  Lock-free.
+ * full load or a snapshot is in, and not so while a record that found no room
+ * is missing.  An unknown key is unknown only in a directory that is complete.
+ * Lock-free.
  */
 unsigned ai_dir_complete(const ai_dir_t *dir);
 void ai_dir_set_loaded(ai_dir_t *dir);          /* [locked] */
@@ -114,11 +122,15 @@ typedef struct {
     uint64_t         size;
     uint64_t         used;
     uint32_t         records[AI_DIR_KINDS];
-    uint32_t         refused;   /* puts without room, since the pass began */
+    uint32_t         refused;   /* puts without room, since the last pass of
+                                   their kind began */
     uint32_t         recovered;
 } ai_dir_stat_t;
 
 void ai_dir_stat(const ai_dir_t *dir, ai_dir_stat_t *st);
+
+
+AI_HIDDEN_END
 
 
 #endif /* AI_DIR_H */

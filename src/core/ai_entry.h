@@ -19,19 +19,25 @@
 #include "ai_price.h"
 
 
+AI_HIDDEN_BEGIN
+
+
+#define AI_ENTRY_VERSION   1        /* of packed records */
+
+#define AI_ENTRY_NAME      64       /* bytes of a name */
+#define AI_ENTRY_MODEL     128      /* of a model's name, or a pattern */
 #define AI_ENTRY_LIMITS    24       /* of one list */
 #define AI_ENTRY_PATTERNS  256
 #define AI_ENTRY_LABELS    256      /* bytes of JSON */
 #define AI_ENTRY_LINES     64       /* of a model's prices */
 
 
-/* a list of limits, or of strings, inside of a packed record */
-
 typedef struct {
     ai_str_t         tenant;
     ai_str_t         name;
     uint64_t         expires;       /* seconds; 0: never */
-    unsigned         models;        /* patterns: 1 when some are given */
+    unsigned         models;        /* 1: the patterns hold, none lets no model
+                                       pass; 0: as the plan */
     ai_str_t         patterns;      /* packed; ai_entry_pattern() */
     unsigned         nlimits;
     const ai_limit_t *limits;
@@ -40,7 +46,7 @@ typedef struct {
 
 typedef struct {
     ai_str_t         plan;
-    ai_str_t         labels;        /* JSON, "" */
+    ai_str_t         labels;        /* JSON object, "": an empty one */
     unsigned         nlimits;
     const ai_limit_t *limits;
     unsigned         nkey_limits;   /* of each of its keys */
@@ -66,21 +72,19 @@ typedef struct {
     unsigned         revoke_finish:1;
 } ai_entry_plan_t;
 
-/* what other nodes used; windows that have passed count nothing */
-
-typedef struct {
-    uint32_t         day;           /* 20261121 */
-    uint32_t         month;         /* 202611 */
-    int64_t          used_day[AI_RES_COUNTED];
-    int64_t          used_month[AI_RES_COUNTED];
-    int64_t          cost;          /* ever */
-} ai_entry_spend_t;
+/* A record of AI_DIR_SPEND is an ai_base_t, as it is. */
 
 
 /*
- * Packs a document into "out" (of "size" bytes, 8-byte aligned), *len long;
- * "name" is the record's name, of which the owner's id is made.  AI_OK;
- * AI_ERROR: *why is a static text ("bad limit", "too many patterns", ...).
+ * Packs a document into "out" (of "size" bytes), *len long; "name" is the
+ * record's name, of which the owner's id is made.  AI_OK; AI_ERROR: *why is a
+ * static text ("bad limit", "too many patterns", ...).
+ *
+ * Words of a line are parted by one blank.  Numbers are digits alone, up to
+ * AI_LIMIT_MAX (credits: 2^62, and a negative one counts as 0).  A limit, a
+ * price or a word that has one value is given once.  A bucket's burst of 0 is
+ * its amount.  Prices need a line without a threshold for each tier they name
+ * and for the standard one.
  */
 int ai_entry_pack_key(const ai_str_t *doc, ai_char *out, size_t size,
     size_t *len, const char **why);
@@ -100,8 +104,16 @@ int ai_entry_plan(const ai_char *record, size_t len, ai_entry_plan_t *e);
 /* lines point into the record; filled and with its version */
 int ai_entry_price(const ai_char *record, size_t len, ai_price_t *price);
 
+/* the alphabet of nginx.conf and of the schema: names of tenants, keys and
+   plans; names of models */
+unsigned ai_entry_name_ok(const ai_str_t *name);
+unsigned ai_entry_model_ok(const ai_str_t *name);
+
 /* walks packed patterns: *at is 0 to begin; AI_DECLINED at the end */
 int ai_entry_pattern(const ai_str_t *patterns, size_t *at, ai_str_t *pattern);
+
+
+AI_HIDDEN_END
 
 
 #endif /* AI_ENTRY_H */

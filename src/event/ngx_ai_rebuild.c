@@ -20,7 +20,6 @@
 typedef struct {
     ngx_ai_sink_t        *sink;
     ngx_ai_sums_t        *sums;
-    char                  from[NGX_AI_USAGE_NAME];
     ngx_uint_t            failed;
 } ngx_ai_rebuild_t;
 
@@ -172,12 +171,6 @@ ngx_ai_rebuild_file(int dirfd, const char *stem, void *data)
     ngx_int_t          rc;
     ngx_ai_rebuild_t  *rb = data;
 
-    /* no row in it is younger than the rotation that its name tells */
-
-    if (strncmp(stem, rb->from, strlen(rb->from)) < 0) {
-        return NGX_OK;
-    }
-
     rc = ngx_ai_sums_read(rb->sums, dirfd, stem);
 
     if (rc == NGX_DECLINED) {
@@ -203,9 +196,7 @@ ngx_ai_rebuild_sum(int dirfd, const char *stem, void *data)
 
     (void) snprintf(name, sizeof(name), "%s.jsonl", stem);
 
-    if (strncmp(stem, rb->from, strlen(rb->from)) < 0
-        || fstatat(dirfd, name, &sb, AT_SYMLINK_NOFOLLOW) == 0)
-    {
+    if (fstatat(dirfd, name, &sb, AT_SYMLINK_NOFOLLOW) == 0) {
         return NGX_OK;
     }
 
@@ -217,39 +208,54 @@ ngx_ai_rebuild_sum(int dirfd, const char *stem, void *data)
 }
 
 
+/* all of the directory: what was spent long ago counts in balances */
+
 static ngx_int_t
 ngx_ai_rebuild_files(ngx_ai_rebuild_t *rb)
 {
-    time_t          from;
-    ngx_int_t       rc;
-    struct tm       tm;
-    ngx_ai_sums_t  *sums;
+    int  dirfd;
 
-    sums = rb->sums;
-    ngx_ai_sums_fold_clear(rb->sink->dirfd);
+    dirfd = rb->sink->dirfd;
 
-    if (ngx_ai_sums_read(sums, rb->sink->dirfd, "shipped") == NGX_ERROR) {
+    if (ngx_ai_sums_fold_read(rb->sums, dirfd) == NGX_ERROR) {
+        ngx_ai_report(rb->sink->report, NGX_LOG_EMERG, 0,
+                      "\"shipped.sum\" is damaged; without it, what was "
+                      "spent before is forgotten");
         return NGX_ERROR;
     }
 
-    rc = ngx_ai_sums_read_rows(sums, rb->sink->dirfd, "usage");
-
-    if (rc == NGX_ERROR) {
+    if (ngx_ai_sums_read_rows(rb->sums, dirfd, "usage") == NGX_ERROR) {
         return NGX_ERROR;
     }
 
-    from = (time_t) (ngx_min(sums->month_ms, sums->recent_ms) / 1000);
-
-    if (gmtime_r(&from, &tm) == NULL) {
-        return NGX_ERROR;
-    }
-
-    (void) strftime(rb->from, sizeof(rb->from), "usage-%Y%m%dT%H%M%SZ", &tm);
-
-    ngx_ai_usage_each(rb->sink->dirfd, ".jsonl", ngx_ai_rebuild_file, rb);
-    ngx_ai_usage_each(rb->sink->dirfd, ".sum", ngx_ai_rebuild_sum, rb);
+    ngx_ai_usage_each(dirfd, ".jsonl", ngx_ai_rebuild_file, rb);
+    ngx_ai_usage_each(dirfd, ".sum", ngx_ai_rebuild_sum, rb);
 
     return rb->failed ? NGX_ERROR : NGX_OK;
+}
+
+
+/* the book takes no more at a time than one request may use */
+
+static void
+ngx_ai_rebuild_row(ngx_ai_rebuild_t *rb, ai_row_t *row)
+{
+    ai_row_t    part;
+    ngx_uint_t  i, more;
+
+    do {
+        part = *row;
+        more = 0;
+
+        for (i = 0; i < AI_RES_COUNTED; i++) {
+            part.used[i] = ngx_min(row->used[i], AI_LIMIT_MAX);
+            row->used[i] -= part.used[i];
+            more |= row->used[i] != 0;
+        }
+
+        ngx_ai_sink_count_row(rb->sink, &part);
+
+    } while (more);
 }
 
 
@@ -286,7 +292,7 @@ ngx_ai_rebuild_count(ngx_ai_rebuild_t *rb)
             row.time_ms += NGX_AI_SUMS_MINUTE - 1;
         }
 
-        ngx_ai_sink_count_row(rb->sink, &row);
+        ngx_ai_rebuild_row(rb, &row);
     }
 
     return rc;
@@ -322,7 +328,7 @@ ngx_ai_rebuild(ngx_cycle_t *cycle, ngx_ai_sink_t *s)
     (void) ngx_ai_sink_adopt(s);
 
     ngx_ai_now(&now);
-    ngx_ai_sums_init(&sums, (time_t) now.now_s, 1);
+    ngx_ai_sums_init(&sums, (time_t) now.now_s, NGX_AI_SUMS_REBUILD);
 
     ngx_memzero(&rb, sizeof(rb));
     rb.sink = s;

@@ -162,7 +162,7 @@ ngx_ai_usage_sum(int dirfd, const char *stem, time_t now, ngx_ai_report_t *rp)
         return NGX_OK;
     }
 
-    ngx_ai_sums_init(&sums, now, 0);
+    ngx_ai_sums_init(&sums, now, NGX_AI_SUMS_FILE);
 
     rc = ngx_ai_sums_read_rows(&sums, dirfd, stem);
 

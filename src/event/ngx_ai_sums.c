@@ -6,19 +6,21 @@
 
 
 #include "ngx_ai_sums.h"
-#include "ngx_ai_usage.h"
 
 
 #define NGX_AI_SUMS_HOUR    3600000
 #define NGX_AI_SUMS_DAY     86400000
 
-/* the last line of a .sum: rows, bytes of the rows' file, CRC of the lines */
+/*
+ * The last line of a .sum: rows, bytes of the rows' file, CRC of the lines;
+ * and of shipped.sum the file that was folded last, which the CRC covers too.
+ */
 
 #define NGX_AI_SUMS_END     "end %llu %llu %08x"
 
 
 void
-ngx_ai_sums_init(ngx_ai_sums_t *sums, time_t now, ngx_uint_t windows)
+ngx_ai_sums_init(ngx_ai_sums_t *sums, time_t now, ngx_uint_t purpose)
 {
     uint64_t   now_ms;
     struct tm  tm;
@@ -29,10 +31,20 @@ ngx_ai_sums_init(ngx_ai_sums_t *sums, time_t now, ngx_uint_t windows)
     sums->recent_ms = now_ms > NGX_AI_SUMS_HOUR ? now_ms - NGX_AI_SUMS_HOUR
                                                 : 0;
 
-    if (windows && gmtime_r(&now, &tm)) {
-        sums->day_ms = now_ms - now_ms % NGX_AI_SUMS_DAY;
-        sums->month_ms = sums->day_ms
-                         - (uint64_t) (tm.tm_mday - 1) * NGX_AI_SUMS_DAY;
+    if (purpose == NGX_AI_SUMS_FILE || gmtime_r(&now, &tm) == NULL) {
+        return;
+    }
+
+    sums->day_ms = now_ms - now_ms % NGX_AI_SUMS_DAY;
+    sums->month_ms = sums->day_ms
+                     - (uint64_t) (tm.tm_mday - 1) * NGX_AI_SUMS_DAY;
+
+    if (purpose == NGX_AI_SUMS_SHIPPED) {
+        now = (time_t) (sums->month_ms / 1000) - 1;
+        (void) gmtime_r(&now, &tm);
+
+        sums->month_ms -= (uint64_t) tm.tm_mday * NGX_AI_SUMS_DAY;
+        sums->day_ms = sums->month_ms;
     }
 }
 
@@ -48,7 +60,7 @@ ngx_ai_sums_free(ngx_ai_sums_t *sums)
 }
 
 
-/* the time that a row is summed under; 0: not at all */
+/* the time that a row is summed under; 0: long ago */
 
 static uint64_t
 ngx_ai_sums_time(const ngx_ai_sums_t *sums, uint64_t ms)
@@ -57,7 +69,7 @@ ngx_ai_sums_time(const ngx_ai_sums_t *sums, uint64_t ms)
         return ms - ms % NGX_AI_SUMS_MINUTE;
     }
 
-    if (sums->day_ms == 0 || ms >= sums->day_ms) {
+    if (ms >= sums->day_ms) {
         return ms - ms % NGX_AI_SUMS_DAY;
     }
 
@@ -230,10 +242,6 @@ ngx_ai_sums_add(ngx_ai_sums_t *sums, const ai_row_t *row)
 
     time_ms = ngx_ai_sums_time(sums, row->time_ms);
 
-    if (time_ms == 0) {
-        return NGX_OK;
-    }
-
     e = ngx_ai_sums_find(sums, row, time_ms);
     if (e == NULL) {
         return NGX_ERROR;
@@ -385,19 +393,19 @@ ngx_ai_sums_read_rows(ngx_ai_sums_t *sums, int dirfd, const char *stem)
 }
 
 
-/* the lines before the end's, when that vouches for them */
+/* the lines before the end's, when that vouches for them; else -1 */
 
-static size_t
-ngx_ai_sums_whole(const u_char *p, size_t len, char folded[32])
+static ssize_t
+ngx_ai_sums_whole(const u_char *p, size_t len, char last_stem[])
 {
-    char                end[112];
+    char                end[80 + NGX_AI_USAGE_NAME];
     size_t              n;
-    unsigned            crc;
+    unsigned            crc, sum;
     const u_char       *last;
     unsigned long long  rows, bytes;
 
     if (len < 2 || p[len - 1] != '\n') {
-        return 0;
+        return -1;
     }
 
     last = memrchr(p, '\n', len - 1);
@@ -405,28 +413,36 @@ ngx_ai_sums_whole(const u_char *p, size_t len, char folded[32])
     n = (size_t) (p + len - last);
 
     if (n >= sizeof(end)) {
-        return 0;
+        return -1;
     }
 
     ngx_memcpy(end, last, n);
     end[n] = '\0';
 
-    folded[0] = '\0';
+    last_stem[0] = '\0';
 
-    if (sscanf(end, NGX_AI_SUMS_END " %31s", &rows, &bytes, &crc, folded) < 3
-        || ai_crc32(0, p, (size_t) (last - p)) != crc)
+    if (sscanf(end, NGX_AI_SUMS_END " %63[^\n]", &rows, &bytes, &crc, last_stem)
+        < 3)
     {
-        return 0;
+        return -1;
     }
 
-    return (size_t) (last - p);
+    sum = ai_crc32(0, p, (size_t) (last - p));
+
+    if (ai_crc32(sum, last_stem, ngx_strlen(last_stem)) != crc) {
+        last_stem[0] = '\0';
+        return -1;
+    }
+
+    return last - p;
 }
 
 
 ngx_int_t
 ngx_ai_sums_read(ngx_ai_sums_t *sums, int dirfd, const char *stem)
 {
-    size_t      len, lines;
+    size_t      len;
+    ssize_t     lines;
     u_char     *p;
     ngx_int_t   rc;
 
@@ -437,11 +453,8 @@ ngx_ai_sums_read(ngx_ai_sums_t *sums, int dirfd, const char *stem)
     }
 
     lines = ngx_ai_sums_whole(p, len, sums->last);
-    rc = NGX_DECLINED;
-
-    if (lines || ngx_strncmp(p, "end 0 ", 6) == 0) {
-        rc = ngx_ai_sums_lines(sums, p, p + lines, ai_sum_parse);
-    }
+    rc = lines < 0 ? NGX_DECLINED
+                   : ngx_ai_sums_lines(sums, p, p + lines, ai_sum_parse);
 
     (void) munmap(p, len);
 
@@ -474,6 +487,8 @@ ngx_ai_sums_print(const ngx_ai_sums_t *sums, FILE *f)
         }
     }
 
+    crc = ai_crc32(crc, sums->last, ngx_strlen(sums->last));
+
     if (fprintf(f, NGX_AI_SUMS_END "%s%s\n", (unsigned long long) sums->rows,
                 (unsigned long long) sums->bytes, crc,
                 sums->last[0] ? " " : "", sums->last) < 0
@@ -493,6 +508,7 @@ ngx_ai_sums_write(const ngx_ai_sums_t *sums, int dirfd, const char *stem)
     int        fd;
     FILE      *f;
     char       name[NGX_AI_USAGE_NAME + 8];
+    ngx_err_t  err;
     ngx_int_t  rc;
 
     static const char  tmp[] = "usage.sum.new";
@@ -521,6 +537,12 @@ ngx_ai_sums_write(const ngx_ai_sums_t *sums, int dirfd, const char *stem)
 
     if (rc == NGX_OK && renameat(dirfd, tmp, dirfd, name) == -1) {
         rc = NGX_ERROR;
+    }
+
+    if (rc != NGX_OK) {
+        err = ngx_errno;
+        (void) unlinkat(dirfd, tmp, 0);
+        ngx_set_errno(err);
     }
 
     return rc;

@@ -3,8 +3,8 @@
  * Sums of rows per tenant, key and time: what a start counts into the book.
  *
  * Rows of the last hour are summed by the minute, for buckets that refill
- * within an hour; older ones by the day or, when only the windows of now
- * matter, by day and month.
+ * within an hour; older ones by the day, in a whole month or, at time 0, for
+ * ever, as far as that is fine enough for their purpose.
  */
 
 
@@ -16,10 +16,18 @@
 #include <ngx_core.h>
 #include "../core/ai_sum.h"
 #include "ngx_ai_report.h"
+#include "ngx_ai_usage.h"
 
 
 #define NGX_AI_SUMS_MINUTE  60000
 
+
+/* what sums are for, and by what times they are kept */
+
+#define NGX_AI_SUMS_FILE     0  /* of one file: by the day */
+#define NGX_AI_SUMS_REBUILD  1  /* windows of now: today, this month, ever */
+#define NGX_AI_SUMS_SHIPPED  2  /* by the day in this month and the last one,
+                                   and ever */
 
 typedef struct {
     uint64_t          hash;
@@ -41,18 +49,17 @@ typedef struct {
     size_t            names_size;
 
     uint64_t          recent_ms;    /* by the minute from here on */
-    uint64_t          day_ms;       /* 0: always by the day */
-    uint64_t          month_ms;     /* older and not recent: left out */
+    uint64_t          day_ms;       /* by the day from here on */
+    uint64_t          month_ms;     /* in one month; older: at time 0 */
 
     uint64_t          rows;
     uint64_t          bytes;        /* of the files read */
     uint64_t          odd;          /* lines that are no rows */
-    char              last[32];     /* of shipped.sum: folded last */
+    char              last[NGX_AI_USAGE_NAME];  /* folded last; "" */
 } ngx_ai_sums_t;
 
 
-/* windows: only what still counts in a window of "now" */
-void ngx_ai_sums_init(ngx_ai_sums_t *sums, time_t now, ngx_uint_t windows);
+void ngx_ai_sums_init(ngx_ai_sums_t *sums, time_t now, ngx_uint_t purpose);
 void ngx_ai_sums_free(ngx_ai_sums_t *sums);
 
 /* NGX_ERROR: no memory */
@@ -70,18 +77,29 @@ ngx_int_t ngx_ai_sums_read_rows(ngx_ai_sums_t *sums, int dirfd,
 /* reads STEM.sum; NGX_DECLINED: there is none, or it is not whole */
 ngx_int_t ngx_ai_sums_read(ngx_ai_sums_t *sums, int dirfd, const char *stem);
 
-/* writes STEM.sum by way of a temporary file */
+/* writes STEM.sum by way of a temporary file; NGX_ERROR: ngx_errno is set */
 ngx_int_t ngx_ai_sums_write(const ngx_ai_sums_t *sums, int dirfd,
     const char *stem);
 
-/* adds the sums of a file that is committed to shipped.sum; a second time is
-   no time */
+
+/* ngx_ai_fold.c: shipped.sum, the sums of files that are gone */
+
+/*
+ * sink: adds the sums of the rotated file STEM, made of its rows where there
+ * are none, to shipped.sum; the caller removes both its files then.  Called
+ * again after a kill it counts nothing twice.  NGX_OK: it is in, or nothing is
+ * left of that file; NGX_ERROR: ngx_errno is set, nothing has changed, and
+ * the files are still needed.
+ */
 ngx_int_t ngx_ai_sums_fold(int dirfd, const char *stem, time_t now,
     ngx_ai_report_t *rp);
 
-
-/* removes what a kill has left of the file that was folded last */
-void ngx_ai_sums_fold_clear(int dirfd);
+/*
+ * sink: adds shipped.sum, and removes what a kill has left of the file that
+ * was folded last, which is to be done before the directory's files are
+ * counted.  NGX_DECLINED: there is none; NGX_ERROR: it is not whole.
+ */
+ngx_int_t ngx_ai_sums_fold_read(ngx_ai_sums_t *sums, int dirfd);
 
 
 #endif /* NGX_AI_SUMS_H */

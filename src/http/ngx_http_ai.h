@@ -25,6 +25,7 @@
 #include "../event/ngx_ai_directory.h"
 #include "../event/ngx_ai_ledger.h"
 #include "../event/ngx_ai_pg.h"
+#include "../event/ngx_ai_shipper.h"
 #include "../event/ngx_ai_tally.h"
 #include "../event/ngx_ai_zone.h"
 
@@ -83,7 +84,7 @@ typedef struct {
 
 typedef struct {
     ngx_str_node_t             sn;          /* sn.str is the name */
-    ai_price_t                 price;
+    ai_price_t                 price;       /* no lines: the directory's */
     ngx_uint_t                 context;     /* 0: unknown */
     ngx_uint_t                 max_output;  /* 0: unknown */
     ngx_array_t                targets;     /* of ngx_http_ai_target_t: targets
@@ -113,6 +114,7 @@ typedef struct {
     unsigned                   unbounded:2;     /* 0 by cost limit, 1 allow,
                                                    2 refuse */
     unsigned                   drain:1;     /* on_abort drain */
+    unsigned                   finish:1;    /* on_revoke finish */
     unsigned                   priority:2;  /* 0 best_effort, 1 guaranteed,
                                                2 dedicated */
     ngx_uint_t                 share;
@@ -123,7 +125,8 @@ typedef struct ngx_http_ai_tenant_s  ngx_http_ai_tenant_t;
 
 /*
  * A key of a tenant; found by its digest in mcf->keys, an open hash over the
- * digest's first bytes, at most half full.
+ * digest's first bytes, at most half full; or made of the directory's records
+ * for one request, with its tenant and their plan.
  */
 
 typedef struct {
@@ -135,6 +138,9 @@ typedef struct {
     ngx_array_t               *models;      /* NULL: as the plan */
     ngx_array_t               *limits;      /* of ai_limit_t, NULL: none */
     ai_owner_id_t              owner;       /* set when limits */
+    uint64_t                   stamp;       /* of the directory, when it was
+                                               read there */
+    unsigned                   listed:1;    /* it is the directory's */
 } ngx_http_ai_key_t;
 
 struct ngx_http_ai_tenant_s {
@@ -177,7 +183,8 @@ typedef struct {
 
     ngx_array_t                locations;   /* of ngx_http_ai_location_t, to
                                                be checked at the end */
-    unsigned                   enabled:1;   /* some location has ai_gateway */
+    unsigned                   enabled:1;   /* some location has ai_gateway or
+                                               ai_admin */
 
     ngx_ai_tally_t            *tally;       /* NULL: nothing is counted */
 
@@ -185,15 +192,34 @@ typedef struct {
     u_char                    *postgres_file;
     ngx_uint_t                 postgres_line;
     unsigned                   postgres_resolve:1;
+    u_char                    *admin_file;  /* of some ai_admin */
+    ngx_uint_t                 admin_line;
     ngx_ai_directory_t        *directory;   /* NULL: all is in nginx.conf */
 
     /* of the worker, set in init_process */
     ngx_ai_ledger_t           *ledger_open;
+
+    /* of the worker too; NULL: not wanted, or not made yet */
+    ngx_ai_pg_t               *pg_ledger;   /* the shipper's and the feed's */
+    ngx_ai_pg_t               *pg_usage;
+    ngx_ai_pg_t               *pg_admin;
+    ngx_ai_shipper_t          *shipper;
+    ngx_ai_feed_t             *feed;
 } ngx_http_ai_main_conf_t;
 
 
+/* who may call the functions of administration */
+
 typedef struct {
-    ngx_flag_t                 gateway;     /* in some location of the server */
+    u_char                     digest[AI_KEY_DIGEST];
+    ngx_str_t                  name;        /* the actor of the audit */
+    time_t                     expires;     /* 0: never */
+} ngx_http_ai_admin_t;
+
+
+typedef struct {
+    ngx_flag_t                 gateway;     /* in some location of the server,
+                                               or ai_admin */
     ngx_http_upstream_init_peer_pt  init_peer;  /* upstream{}: the saved one */
 } ngx_http_ai_srv_conf_t;
 
@@ -203,6 +229,8 @@ typedef struct {
     u_char                    *file;        /* of the ai_gateway that holds */
     ngx_uint_t                 line;
     unsigned                   own:1;       /* which stands right here */
+    ngx_array_t               *admins;      /* of ngx_http_ai_admin_t; NULL: no
+                                               ai_admin */
 } ngx_http_ai_loc_conf_t;
 
 
@@ -211,13 +239,36 @@ typedef struct {
 ngx_http_ai_key_t *ngx_http_ai_key_find(ngx_http_ai_main_conf_t *mcf,
     u_char digest[AI_KEY_DIGEST]);
 
+/* takes the same time wherever the first difference is */
+ngx_uint_t ngx_http_ai_digest_differs(u_char one[AI_KEY_DIGEST],
+    u_char two[AI_KEY_DIGEST]);
+
+/*
+ * ngx_http_ai_directory.c: a key of the directory, with its tenant and plan, in
+ * the pool.  NGX_DECLINED: e is why not; faults of the database are never a
+ * bad key.
+ */
+ngx_int_t ngx_http_ai_directory_key(ngx_http_ai_main_conf_t *mcf,
+    ngx_pool_t *pool, u_char digest[AI_KEY_DIGEST], ngx_http_ai_key_t **key,
+    ai_error_t *e);
+
+/* changes with each change of what the directory holds; 0: there is none */
+uint64_t ngx_http_ai_directory_stamp(ngx_http_ai_main_conf_t *mcf);
+
+/*
+ * The text for ai.register(): a line "p NAME" for each plan of nginx.conf,
+ * "t NAME PLAN", "k TENANT KEY DIGEST" and "m MODEL" where it has a price.
+ */
+ngx_int_t ngx_http_ai_register_text(ngx_pool_t *pool,
+    ngx_http_ai_main_conf_t *mcf, ngx_str_t *out);
+
 /* by name or alias; NULL: none */
 ngx_http_ai_model_t *ngx_http_ai_model_find(ngx_http_ai_main_conf_t *mcf,
     ngx_str_t *name);
 
 /* whose limits a row of the ledger counts in: ngx_ai_parties_pt */
 ngx_uint_t ngx_http_ai_parties(void *data, const ai_str_t *tenant,
-    const ai_str_t *key, ai_party_t party[2]);
+    const ai_str_t *key, ngx_ai_parties_t *p);
 
 /* whether the plan and the key let a model pass, by the model's own name
    (sn.str), never an alias; '*' matches any run */
@@ -247,9 +298,21 @@ char *ngx_http_ai_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_gateway(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
 /* ---- the request ---- */
+
+/* a price of the directory, in the request's pool; NULL: it has none */
+
+typedef struct ngx_http_ai_priced_s  ngx_http_ai_priced_t;
+
+struct ngx_http_ai_priced_s {
+    ngx_http_ai_model_t       *model;
+    ai_price_t                *price;
+    ngx_http_ai_priced_t      *next;
+};
+
 
 /*
  * One request, from the access phase to the log.  It outlives internal
@@ -260,9 +323,12 @@ char *ngx_http_ai_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 typedef struct {
     ngx_http_request_t        *request;
     ngx_http_ai_key_t         *key;         /* NULL: not authenticated yet */
+    ngx_http_ai_admin_t       *admin;       /* at ai_admin; NULL: nobody */
 
     ai_route_t                 route;
     ngx_http_ai_model_t       *model;
+    const ai_price_t          *price;       /* of the model, as admitted */
+    ngx_http_ai_priced_t      *priced;      /* what the directory was asked */
     ngx_http_ai_target_t      *target;
 
     ngx_str_t                  type;        /* Content-Type for the provider */
@@ -295,6 +361,11 @@ typedef struct {
     ngx_chain_t               *free;
     ngx_chain_t               *busy;
 
+    ngx_queue_t                watch;       /* of the worker; its key may be
+                                               revoked */
+    uint64_t                   stamp;       /* of the directory, when its key
+                                               was last looked at */
+
     const char                *allow;       /* of a 405 */
     ngx_str_t                  page;        /* JSON in place of nginx's HTML */
 
@@ -303,7 +374,10 @@ typedef struct {
     unsigned                   presented:1; /* its key was read and blanked */
     unsigned                   coded:1;     /* the body is compressed */
     signed                     found:4;     /* what ai_route_find() said */
-    unsigned                   read:1;      /* the body was read */
+    unsigned                   reading:1;   /* the body is being read */
+    unsigned                   read:1;      /* it was read */
+    unsigned                   watched:1;
+    unsigned                   revoked:1;   /* ended by ngx_http_ai_revoke() */
     unsigned                   admitted:1;  /* slot and hold stand */
     unsigned                   passed:1;    /* handed to proxy_pass */
     unsigned                   sent:1;      /* a provider was chosen: bytes may
@@ -408,6 +482,23 @@ ngx_int_t ngx_http_ai_log_handler(ngx_http_request_t *r);
 void ngx_http_ai_end(ngx_http_ai_ctx_t *ctx);
 
 
+/*
+ * ngx_http_ai_price.c: the model's price, of nginx.conf or else of the
+ * directory as it was when the request asked first.  NULL: none holds now, and
+ * the log says so.
+ */
+const ai_price_t *ngx_http_ai_price(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_model_t *model);
+
+
+/*
+ * ngx_http_ai_revoke.c: requests whose key may be revoked, from the look-up to
+ * the end; later calls do nothing.
+ */
+void ngx_http_ai_watch(ngx_http_ai_ctx_t *ctx);
+void ngx_http_ai_unwatch(ngx_http_ai_ctx_t *ctx);
+
+
 /* ngx_http_ai_refuse.c: answers in the dialect of the route */
 
 /*
@@ -498,12 +589,23 @@ ngx_int_t ngx_http_ai_models(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
 ngx_int_t ngx_http_ai_usage(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
 ngx_int_t ngx_http_ai_status_handler(ngx_http_request_t *r);
 
+/* GET /v1/usage with arguments: whether there are any, and their answer */
+ngx_uint_t ngx_http_ai_history_asked(ngx_http_request_t *r);
+ngx_int_t ngx_http_ai_history(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
+
+/* ai_admin, ACCESS: who asks, and the credential blanked; never refuses */
+ngx_int_t ngx_http_ai_admin_access(ngx_http_request_t *r,
+    ngx_http_ai_loc_conf_t *alcf);
+ngx_int_t ngx_http_ai_admin_handler(ngx_http_request_t *r);
+
 /* "ai_metrics": the directive's setter and the handler it sets */
 char *ngx_http_ai_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_ai_metrics_handler(ngx_http_request_t *r);
 
-/* "key", "model", ... by ai_refusal_t */
+/* "key", "model", ... by ai_refusal_t; "keys", "tenants", ... by
+   ai_dir_kind_t */
 extern const char *const  ngx_http_ai_refusal_names[AI_REFUSED_N];
+extern const char *const  ngx_http_ai_record_names[AI_DIR_KINDS];
 
 /* postconfiguration, when all providers are known: mcf->tally */
 ngx_int_t ngx_http_ai_tally_add(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf);

@@ -129,6 +129,16 @@ ngx_http_ai_init_module(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    /* tenants first: their limits say what is counted of their rows */
+
+    if (mcf->directory && mcf->directory->fresh
+        && ngx_ai_directory_restore(cycle, mcf->directory, &mcf->ledger.path,
+                                    mcf->zone)
+           == NGX_ERROR)
+    {
+        return NGX_ERROR;
+    }
+
     if (!mcf->zone->fresh) {
         return NGX_OK;
     }
@@ -174,7 +184,21 @@ ngx_http_ai_exit_process(ngx_cycle_t *cycle)
     mcf = ngx_http_cycle_get_module_main_conf(cycle,
                                               ngx_http_ai_tenant_module);
 
-    if (mcf && mcf->ledger_open) {
+    if (mcf == NULL) {
+        return;
+    }
+
+    if (mcf->pg_usage) {
+        ngx_ai_pg_close(mcf->pg_usage, 1);
+        mcf->pg_usage = NULL;
+    }
+
+    if (mcf->pg_admin) {
+        ngx_ai_pg_close(mcf->pg_admin, 1);
+        mcf->pg_admin = NULL;
+    }
+
+    if (mcf->ledger_open) {
         ngx_ai_ledger_close(mcf->ledger_open);
         mcf->ledger_open = NULL;
     }

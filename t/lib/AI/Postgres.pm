@@ -314,6 +314,10 @@ sub signal {
 
     kill $name, @all;
 
+    # runuser stops itself along with its child
+
+    kill 'CONT', $self->{runner} if $name eq 'CONT' && $self->{runner};
+
     if ($name eq 'KILL') {
         $self->reap;
     }
