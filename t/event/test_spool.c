@@ -1161,8 +1161,8 @@ full_disk(void)
     while (write(fd, line, sizeof(line)) > 0) { /* void */ }
 
     close(fd);
-    test_quiet = 1;
 
+    test_quiet = 1;
     ld = open_ledger(8);
 
     for (i = 0; i < 1500 && db->inserted < 600; i++) {
@@ -1177,10 +1177,10 @@ full_disk(void)
        "a disk that is full is emptied by what is committed");
 
     unlink(path_of("fill"));
+    test_quiet = 0;
     zone = test_zone(1024 * 1024, 9);
     ok(ngx_ai_ledger_rebuild(cycle, &conf, zone) == NGX_OK
        && used(zone) == all_tokens(&t), "and its rows are counted");
-    test_quiet = 0;
 
     umount(dir);
     end();
