@@ -35,7 +35,6 @@ static void ngx_ai_pg_notice_cb(void *data, const PGresult *res);
 static void ngx_ai_pg_started(ngx_ai_pg_t *pg);
 
 
-
 static const char *const  ngx_ai_pg_fixed[][2] = {
     { "gssencmode",          "disable" },           /* Kerberos' files, DNS */
     { "passfile",            NGX_AI_PG_NOWHERE },   /* ~/.pgpass */
