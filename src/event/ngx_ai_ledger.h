@@ -114,7 +114,6 @@ typedef struct {
 void ngx_ai_ledger_stat(ngx_ai_ledger_t *ld, ngx_ai_ledger_stat_t *st);
 
 
-
 /* whether this worker is the sink; costs nothing */
 ngx_uint_t ngx_ai_ledger_sink(ngx_ai_ledger_t *ld);
 

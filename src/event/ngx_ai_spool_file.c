@@ -27,7 +27,9 @@ ngx_ai_spool_file_find(ngx_ai_spool_t *sp, uint64_t number)
 void
 ngx_ai_spool_file_close(ngx_ai_spool_t *sp, ngx_uint_t i)
 {
-    (void) close(sp->files[i].fd);
+    if (sp->files[i].fd != -1) {
+        (void) close(sp->files[i].fd);
+    }
 
     for (sp->nfiles--; i < sp->nfiles; i++) {
         sp->files[i] = sp->files[i + 1];
@@ -264,6 +266,13 @@ ngx_ai_spool_file_remove(ngx_ai_spool_t *sp, int dirfd, ngx_ai_report_t *rp)
     ngx_ai_spool_file_t  *f;
 
     f = &sp->files[0];
+
+    /* a file that is open keeps its room on the disk */
+
+    if (f->fd != -1) {
+        (void) close(f->fd);
+        f->fd = -1;
+    }
 
     if (ngx_ai_spool_fold(dirfd, f->stem, rp) != NGX_OK) {
 

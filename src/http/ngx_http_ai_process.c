@@ -125,6 +125,8 @@ ngx_http_ai_init_module(ngx_cycle_t *cycle)
     ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
     mcf->ledger.user = ccf->user;
 
+    mcf->ledger.database = mcf->postgres != NULL;
+
     if (ngx_ai_ledger_prepare(cycle, &mcf->ledger) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -198,9 +200,45 @@ ngx_http_ai_exit_process(ngx_cycle_t *cycle)
         mcf->pg_admin = NULL;
     }
 
+    /* the ledger last: a statement may point at its rows */
+
+    if (mcf->shipper) {
+        ngx_ai_shipper_stop(mcf->shipper);
+        mcf->shipper = NULL;
+    }
+
+    if (mcf->pg_ledger) {
+        ngx_ai_pg_close(mcf->pg_ledger, 1);
+        mcf->pg_ledger = NULL;
+    }
+
     if (mcf->ledger_open) {
         ngx_ai_ledger_close(mcf->ledger_open);
         mcf->ledger_open = NULL;
+    }
+}
+
+
+/* rows to PostgreSQL; one connection, which only the sink makes */
+
+static void
+ngx_http_ai_ship(ngx_http_ai_main_conf_t *mcf)
+{
+    ngx_cycle_t  *cycle;
+
+    if (mcf->postgres == NULL) {
+        return;
+    }
+
+    cycle = (ngx_cycle_t *) ngx_cycle;
+
+    if (mcf->pg_ledger == NULL) {
+        mcf->pg_ledger = ngx_ai_pg_create(cycle, mcf->postgres, "ledger", 0);
+    }
+
+    if (mcf->pg_ledger) {
+        mcf->shipper = ngx_ai_shipper_start(cycle, mcf->ledger_open,
+                                            mcf->pg_ledger);
     }
 }
 
@@ -218,6 +256,7 @@ ngx_http_ai_ledger_get(ngx_http_ai_main_conf_t *mcf)
         if (mcf->ledger_open) {
             ngx_ai_tally_worker(mcf->tally,
                                 ngx_ai_ledger_worker(mcf->ledger_open));
+            ngx_http_ai_ship(mcf);
         }
     }
 

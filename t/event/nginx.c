@@ -20,6 +20,9 @@ ngx_rbtree_t            ngx_event_timer_rbtree;
 ngx_uint_t              ngx_test_config;
 ngx_uint_t              ngx_exiting;
 
+#define TEST_TIMERS  64
+
+static ngx_rbtree_node_t  *test_timers[TEST_TIMERS];
 static ngx_time_t       test_time;
 static ngx_log_t        test_log;
 static ngx_cycle_t      test_cycle;
@@ -62,16 +65,59 @@ ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
 void
 ngx_rbtree_insert(ngx_rbtree_t *tree, ngx_rbtree_node_t *node)
 {
+    ngx_uint_t  i;
+
     (void) tree;
-    (void) node;
+
+    for (i = 0; i < TEST_TIMERS; i++) {
+        if (test_timers[i] == NULL) {
+            test_timers[i] = node;
+            return;
+        }
+    }
+
+    abort();
 }
 
 
 void
 ngx_rbtree_delete(ngx_rbtree_t *tree, ngx_rbtree_node_t *node)
 {
+    ngx_uint_t  i;
+
     (void) tree;
-    (void) node;
+
+    for (i = 0; i < TEST_TIMERS; i++) {
+        if (test_timers[i] == node) {
+            test_timers[i] = NULL;
+        }
+    }
+}
+
+
+void
+test_timers_fire(void *data)
+{
+    ngx_uint_t          i;
+    ngx_event_t        *ev;
+    ngx_rbtree_node_t  *node;
+
+    for (i = 0; i < TEST_TIMERS; i++) {
+        node = test_timers[i];
+
+        if (node == NULL) {
+            continue;
+        }
+
+        ev = ngx_rbtree_data(node, ngx_event_t, timer);
+
+        if (ev->data == data) {
+            test_timers[i] = NULL;
+            ev->timer_set = 0;
+            ev->handler(ev);
+            return;
+        }
+    }
 }
 
 
