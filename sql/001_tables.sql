@@ -225,7 +225,7 @@ CREATE TABLE usage_hourly (
     reasoning_tokens    bigint NOT NULL,
     cost_nanos          ai.nanos NOT NULL,
     PRIMARY KEY (hour, tenant, key, model, provider, labels, node)
-);
+) WITH (fillfactor = 80);
 
 CREATE INDEX ON usage_hourly (tenant, hour);
 
@@ -275,7 +275,8 @@ CREATE TABLE nodes (
 
 -- ---- money -----------------------------------------------------------------
 
--- Append only, double entry: the entries of a transaction sum to zero.
+-- Append only, double entry: the entries of a transaction come by one statement
+-- and sum to zero; the trigger that sees to it stands for a foreign key too.
 -- Accounts: 'tenant' (what it owes is negative), 'revenue', 'cash',
 -- 'adjustment'.  A usage transaction stands for one batch of one tenant.
 
@@ -292,7 +293,7 @@ CREATE TABLE billing_transactions (
 CREATE INDEX ON billing_transactions (tenant, at);
 
 CREATE TABLE billing_entries (
-    transaction     bigint NOT NULL REFERENCES billing_transactions,
+    transaction     bigint NOT NULL,
     tenant          text COLLATE "C" NOT NULL,  -- of the transaction
     account         text NOT NULL CHECK (account IN ('tenant', 'revenue',
                         'cash', 'adjustment')),
@@ -308,7 +309,7 @@ CREATE TABLE balances (
     node            uuid NOT NULL,
     balance_nanos   ai.nanos NOT NULL,
     PRIMARY KEY (tenant, node)
-);
+) WITH (fillfactor = 50);
 
 CREATE TABLE credits (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -122,37 +122,57 @@ $$;
 
 -- ---- double entry ----------------------------------------------------------
 
--- A transaction has two entries or more, all of its tenant, which sum to zero.
--- Judged at COMMIT, so that they may be written one by one; after any entry,
--- because one may be written to a transaction of long ago.  At COMMIT it runs
--- as who logged in, hence SECURITY DEFINER.
+-- All entries of a transaction come by one statement: two or more, of its
+-- tenant, with the sum zero.  It is judged at the end of that statement, as a
+-- set, because a batch of usage has hundreds of transactions.
 
-CREATE FUNCTION check_balanced() RETURNS trigger
+CREATE FUNCTION check_entries() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = ai, pg_catalog, pg_temp
 AS $$
 DECLARE
-    t_id        bigint;
-    entries     bigint;
-    strange     bigint;     -- of another tenant
-    total       numeric;
+    bad     record;
 BEGIN
-    IF TG_TABLE_NAME = 'billing_entries' THEN
-        t_id := NEW.transaction;
-    ELSE
-        t_id := NEW.id;
+    SELECT n.transaction, n.total, n.entries INTO bad
+      FROM (SELECT transaction, count(*) AS entries,
+                   sum(amount_nanos) AS total,
+                   min(tenant) AS low, max(tenant) AS high
+              FROM fresh GROUP BY transaction) n
+      LEFT JOIN billing_transactions t
+             ON t.id = n.transaction AND t.tenant = n.low AND n.low = n.high
+     WHERE n.total <> 0 OR n.entries < 2 OR t.id IS NULL
+        OR n.entries <> (SELECT count(*) FROM billing_entries e
+                          WHERE e.transaction = n.transaction)
+     LIMIT 1;
+
+    IF FOUND THEN
+        RAISE EXCEPTION 'billing transaction % is not balanced',
+                        bad.transaction
+            USING ERRCODE = 'integrity_constraint_violation',
+                  DETAIL = format('%s new entries, their sum is %s nano-dollars.',
+                                  bad.entries, bad.total),
+                  HINT = 'All entries come by one statement, after their '
+                         'transaction, and are of its tenant.';
     END IF;
 
-    SELECT count(*), coalesce(sum(e.amount_nanos), 0),
-           count(*) FILTER (WHERE e.tenant <> t.tenant)
-      INTO entries, total, strange
-      FROM billing_entries e JOIN billing_transactions t ON t.id = e.transaction
-     WHERE e.transaction = t_id;
+    RETURN NULL;
+END
+$$;
 
-    IF entries < 2 OR total <> 0 OR strange <> 0 THEN
-        RAISE EXCEPTION 'billing transaction % is not balanced: '
-                        '% entries, sum %, % of another tenant',
-                        t_id, entries, total, strange
+CREATE TRIGGER balanced AFTER INSERT ON billing_entries
+    REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION check_entries();
+
+-- A transaction without entries is found at COMMIT, when the trigger runs as
+-- who logged in, hence SECURITY DEFINER.
+
+CREATE FUNCTION check_transaction() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ai, pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM billing_entries WHERE transaction = NEW.id) THEN
+        RAISE EXCEPTION 'billing transaction % has no entries', NEW.id
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
 
@@ -162,11 +182,7 @@ $$;
 
 CREATE CONSTRAINT TRIGGER balanced AFTER INSERT ON billing_transactions
     DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW EXECUTE FUNCTION check_balanced();
-
-CREATE CONSTRAINT TRIGGER balanced AFTER INSERT ON billing_entries
-    DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW EXECUTE FUNCTION check_balanced();
+    FOR EACH ROW EXECUTE FUNCTION check_transaction();
 
 ALTER TABLE billing_transactions ENABLE ALWAYS TRIGGER balanced;
 ALTER TABLE billing_entries ENABLE ALWAYS TRIGGER balanced;

@@ -124,14 +124,49 @@ $$;
 
 -- ---- a line ----------------------------------------------------------------
 
+-- The members of a line; others are not looked at.
+
+CREATE TYPE usage_line AS (
+    id                  uuid,
+    time                timestamptz(3),
+    tenant              text COLLATE "C",
+    key                 text COLLATE "C",
+    plan                text COLLATE "C",
+    labels              jsonb,
+    api                 text COLLATE "C",
+    model               text COLLATE "C",
+    served_model        text COLLATE "C",
+    provider            text COLLATE "C",
+    attempts            jsonb,
+    stream              boolean,
+    status              text COLLATE "C",
+    http_status         integer,
+    state               text COLLATE "C",
+    usage_source        text COLLATE "C",
+    stream_complete     boolean,
+    client_aborted      boolean,
+    input_tokens        bigint,
+    cache_read_tokens   bigint,
+    cache_write_tokens  bigint,
+    output_tokens       bigint,
+    reasoning_tokens    bigint,
+    classes             jsonb,
+    units               jsonb,
+    sub                 jsonb,
+    cost_usd            numeric(20,9),
+    price_version       text COLLATE "C",
+    hold_usd            numeric(20,9),
+    finish_reason       text COLLATE "C",
+    first_byte_ms       bigint,
+    duration_ms         bigint,
+    request_bytes       bigint,
+    response_bytes      bigint
+);
+
 -- Why a row is none, or NULL.  2^52 is the most that the gateway counts to,
 -- 16384 bytes are its longest line (AI_LIMIT_MAX, AI_SLOT_ROW_MAX).
 
-CREATE FUNCTION count_fits(n bigint) RETURNS boolean
-LANGUAGE sql IMMUTABLE
-RETURN coalesce(n, 0) BETWEEN 0 AND 4503599627370496;
-
-CREATE FUNCTION usage_fault(r usage_logs, line text, since uuid, until uuid)
+CREATE FUNCTION usage_fault(r usage_line, line text, since uuid, until uuid)
     RETURNS text
 LANGUAGE sql STABLE
 RETURN CASE
@@ -161,13 +196,15 @@ RETURN CASE
     WHEN NOT (coalesce(r.cost_usd, 0) BETWEEN 0 AND 4503599.627370496)
          OR NOT (r.hold_usd BETWEEN 0 AND 99999999999)
         THEN 'money out of range'
-    WHEN NOT (count_fits(r.input_tokens) AND count_fits(r.cache_read_tokens)
-              AND count_fits(r.cache_write_tokens)
-              AND count_fits(r.output_tokens)
-              AND count_fits(r.reasoning_tokens)
-              AND count_fits(r.first_byte_ms) AND count_fits(r.duration_ms)
-              AND count_fits(r.request_bytes) AND count_fits(r.response_bytes)
-              AND coalesce(r.http_status, 0) BETWEEN 0 AND 999)
+    WHEN least(r.input_tokens, r.cache_read_tokens, r.cache_write_tokens,
+               r.output_tokens, r.reasoning_tokens, r.first_byte_ms,
+               r.duration_ms, r.request_bytes, r.response_bytes,
+               r.http_status) < 0
+         OR greatest(r.input_tokens, r.cache_read_tokens, r.cache_write_tokens,
+                     r.output_tokens, r.reasoning_tokens, r.first_byte_ms,
+                     r.duration_ms, r.request_bytes, r.response_bytes)
+            > 4503599627370496
+         OR r.http_status > 999
         THEN 'number out of range'
     END;
 
@@ -184,8 +221,7 @@ END;
 
 CREATE FUNCTION line_hash(line text) RETURNS bigint
 LANGUAGE sql IMMUTABLE
-RETURN ('x' || left(encode(sha256(convert_to(line, 'UTF8')), 'hex'), 16))
-       ::bit(64)::bigint;
+RETURN hashtextextended(line COLLATE "C", 0);
 
 
 -- ---- alerts ----------------------------------------------------------------
@@ -278,19 +314,19 @@ BEGIN ATOMIC
     ), fresh AS (
         INSERT INTO alerts AS a (tenant, key, kind, subject, period, share,
                                  detail)
-        SELECT u.tenant, u.key, u.kind, u.subject, u.period, share,
+        SELECT u.tenant, u.key, u.kind, u.subject, u.period, pc.share,
                jsonb_build_object('limit_nanos', u.amount,
                                   'spent_nanos', u.spent)
           FROM (SELECT * FROM budget UNION ALL SELECT * FROM prepaid) u
           JOIN tenants t ON t.name = u.tenant
-          CROSS JOIN LATERAL unnest(t.alert_shares) AS share
-         WHERE u.spent * 100 >= u.amount * share
+          CROSS JOIN LATERAL unnest(t.alert_shares) AS pc (share)
+         WHERE u.spent * 100 >= u.amount * pc.share
            AND NOT EXISTS (
                 SELECT FROM alerts o
                  WHERE o.tenant = u.tenant AND o.key = u.key
                    AND o.kind = u.kind AND o.subject = u.subject
-                   AND o.period = u.period AND o.share = share)
-         ORDER BY u.tenant, u.key, u.kind, u.subject, u.period, share
+                   AND o.period = u.period AND o.share = pc.share)
+         ORDER BY u.tenant, u.key, u.kind, u.subject, u.period, pc.share
             ON CONFLICT DO NOTHING
         RETURNING a.*
     )
@@ -355,7 +391,7 @@ BEGIN
         SELECT r.*, l.n, line_hash(l.text) AS hash
           FROM unnest(lines) WITH ORDINALITY AS l (text, n)
           CROSS JOIN LATERAL
-               json_populate_record(NULL::usage_logs, l.text::json) AS r
+               json_populate_record(NULL::usage_line, l.text::json) AS r
          WHERE usage_fault(r, l.text, since, until) IS NULL
 
     ), fresh AS (
@@ -422,25 +458,26 @@ BEGIN
                changed = pg_current_xact_id()
         RETURNING s.tenant, s.day
 
-    ), cost AS (
-        SELECT tenant, sum(nanos)::bigint AS nanos
-          FROM fresh GROUP BY tenant HAVING sum(nanos) <> 0
+    ), cost AS MATERIALIZED (
+        SELECT nextval('billing_transactions_id_seq') AS id, tenant, nanos
+          FROM (SELECT tenant, sum(nanos)::bigint AS nanos FROM fresh
+                 GROUP BY tenant HAVING sum(nanos) <> 0
+                 ORDER BY tenant) AS sums
 
     ), bill AS (
-        INSERT INTO billing_transactions AS b (tenant, kind, reference, actor)
-        SELECT tenant, 'usage', me, session_user FROM cost ORDER BY tenant
-        RETURNING b.id, b.tenant
+        INSERT INTO billing_transactions (id, tenant, kind, reference, actor)
+               OVERRIDING SYSTEM VALUE
+        SELECT id, tenant, 'usage', me, session_user FROM cost
 
     ), entries AS (
         INSERT INTO billing_entries (transaction, tenant, account, amount_nanos)
-        SELECT bill.id, tenant, side.account, side.sign * nanos
-          FROM bill JOIN cost USING (tenant)
-          CROSS JOIN (VALUES ('tenant', -1), ('revenue', 1))
-               AS side (account, sign)
+        SELECT id, tenant, 'tenant', -nanos FROM cost
+         UNION ALL
+        SELECT id, tenant, 'revenue', nanos FROM cost
 
     ), owed AS (
         INSERT INTO balances AS b
-        SELECT tenant, me, -nanos FROM cost ORDER BY tenant
+        SELECT tenant, me, -nanos FROM cost
             ON CONFLICT (tenant, node) DO UPDATE SET
                balance_nanos = b.balance_nanos + excluded.balance_nanos
     )
@@ -505,10 +542,10 @@ CREATE FUNCTION line_check(line text, since uuid, until uuid, OUT id uuid,
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
-    r       usage_logs;
+    r       usage_line;
     fault   text;
 BEGIN
-    r := json_populate_record(NULL::usage_logs, line::json);
+    r := json_populate_record(NULL::usage_line, line::json);
     fault := usage_fault(r, line, since, until);
 
     IF fault IS NOT NULL THEN

@@ -272,7 +272,7 @@ DECLARE
     begun   xid8;
     since   xid8 := mark_xid($1);
     kinds   text[] := '{p,m,t,k}';
-    place   integer;
+    stage   integer;
     past    text;
     room    integer := $3;
     whole   boolean;
@@ -281,11 +281,11 @@ BEGIN
         PERFORM refuse('22023', 'bad arguments of ai.directory()');
     END IF;
 
-    place := coalesce(array_position(kinds, split_part($2, E'\t', 1)), 0);
+    stage := coalesce(array_position(kinds, split_part($2, E'\t', 1)), 0);
     past := split_part($2, E'\t', 2);
 
-    IF $2 <> '' AND (place = 0 OR past = ''
-                     OR place = 4 AND past !~ '^[0-9a-f]{64}$')
+    IF $2 <> '' AND (stage = 0 OR past = ''
+                     OR stage = 4 AND past !~ '^[0-9a-f]{64}$')
     THEN
         PERFORM refuse('22023', 'bad "after" of ai.directory()');
     END IF;
@@ -326,7 +326,7 @@ BEGIN
                                    ELSE 4 END AS place,
                                c.name COLLATE "C" AS name
                         FROM changes c WHERE c.changed >= since) d
-                  WHERE (d.place, d.name) > (directory.place, past)
+                  WHERE (d.place, d.name) > (stage, past)
                   ORDER BY d.place, d.name LIMIT room) c
             ORDER BY c.place, c.name
         LOOP
@@ -335,10 +335,10 @@ BEGIN
         END LOOP;
     END IF;
 
-    IF whole AND place <= 1 THEN
+    IF whole AND stage <= 1 THEN
         FOR kind, name, doc IN
             SELECT 'p', f.name, f.doc FROM feed_plans f
-            WHERE f.name > CASE place WHEN 1 THEN past ELSE '' END COLLATE "C"
+            WHERE f.name > CASE stage WHEN 1 THEN past ELSE '' END COLLATE "C"
             ORDER BY f.name LIMIT room
         LOOP
             RETURN NEXT;
@@ -346,10 +346,10 @@ BEGIN
         END LOOP;
     END IF;
 
-    IF whole AND place <= 2 AND room > 0 THEN
+    IF whole AND stage <= 2 AND room > 0 THEN
         FOR kind, name, doc IN
             SELECT 'm', f.model, f.doc FROM feed_prices f
-            WHERE f.model > CASE place WHEN 2 THEN past ELSE '' END COLLATE "C"
+            WHERE f.model > CASE stage WHEN 2 THEN past ELSE '' END COLLATE "C"
             ORDER BY f.model LIMIT room
         LOOP
             RETURN NEXT;
@@ -357,10 +357,10 @@ BEGIN
         END LOOP;
     END IF;
 
-    IF whole AND place <= 3 AND room > 0 THEN
+    IF whole AND stage <= 3 AND room > 0 THEN
         FOR kind, name, doc IN
             SELECT 't', f.name, f.doc FROM feed_tenants f
-            WHERE f.name > CASE place WHEN 3 THEN past ELSE '' END COLLATE "C"
+            WHERE f.name > CASE stage WHEN 3 THEN past ELSE '' END COLLATE "C"
             ORDER BY f.name LIMIT room
         LOOP
             RETURN NEXT;
@@ -371,7 +371,7 @@ BEGIN
     IF whole AND room > 0 THEN
         FOR kind, name, doc IN
             SELECT 'k', encode(f.digest, 'hex'), f.doc FROM feed_keys f
-            WHERE f.digest > CASE place WHEN 4 THEN decode(past, 'hex')
+            WHERE f.digest > CASE stage WHEN 4 THEN decode(past, 'hex')
                              ELSE '' END
             ORDER BY f.digest LIMIT room
         LOOP

@@ -177,9 +177,9 @@ GRANT EXECUTE ON FUNCTION usage_sums(text, timestamptz, timestamptz, text[]),
 
 CREATE FUNCTION usage_report(text, text, text, text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = ai, pg_catalog, pg_temp SET timezone = 'UTC'
-SET ai.tenant = '' AS $$
+SET search_path = ai, pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
+    before text := coalesce(current_setting('ai.tenant', true), '');
     since  timestamptz := coalesce(report_time('from', nullif($2, '')),
                                    date_trunc('month', now()));
     until  timestamptz := coalesce(report_time('to', nullif($3, '')), now());
@@ -239,6 +239,8 @@ BEGIN
             'reasoning_tokens', coalesce(sum(s.reasoning_tokens), 0),
             'cost_usd', usd(coalesce(sum(s.cost_nanos), 0))::text)
     INTO data, total FROM sums s;
+
+    PERFORM set_config('ai.tenant', before, true);
 
     IF cardinality(data) > 10000 THEN
         PERFORM refuse('22023', 'more than 10000 groups: take a shorter span '

@@ -454,8 +454,48 @@ bad('status twice', '"ai_status" directive is duplicate',
 bad('status in a server', '"ai_status" directive is not allowed here',
     server => 'ai_status; #!');
 
+admin('key in the clear', '"ai_admin" directive must have "key=sha256:" and',
+    "key=$secret name=ops");
+admin('short digest', '"ai_admin" directive must have "key=sha256:" and',
+    'key=sha256:5e88 name=ops');
+admin('parameter', 'invalid parameter "role=root"',
+    "key=sha256:$hex role=root");
+admin('no name', '"ai_admin" directive needs "key=" and "name="',
+    "key=sha256:$hex expires=2030-01-01");
+admin('no key', '"ai_admin" directive needs "key=" and "name="',
+    'name=ops expires=2030-01-01');
+admin('two keys', '"ai_admin" directive has two "key="',
+    "key=sha256:$hex key=sha256:$hex2");
+admin('empty name', 'invalid name ""', "key=sha256:$hex name=");
+admin('two names', 'invalid parameter "name=b"', 'name=a name=b');
+admin('odd name', 'invalid name "a/b"', "key=sha256:$hex name=a/b");
+admin('expiry', 'invalid parameter "expires=soon"',
+    "key=sha256:$hex name=a expires=soon");
+admin('duplicate key', 'duplicate key in "ai_admin", "a" has it too',
+    "key=sha256:$hex name=b", "ai_admin key=sha256:$hex name=a;");
+admin('duplicate name', 'duplicate name "a" in "ai_admin"',
+    "key=sha256:$hex2 name=a", "ai_admin key=sha256:$hex name=a;");
+admin('gateway', '"ai_admin" directive is incompatible with "ai_gateway on"',
+    "key=sha256:$hex2 name=a", 'ai_gateway on;');
+
+bad('admin without postgres', '"ai_admin" needs "ai_postgres" with '
+    . '"admin_user"',
+    server => "location /a {\nai_admin key=sha256:$hex name=a; #!\n}");
+bad('admin without its user', '"ai_admin" needs "ai_postgres" with '
+    . '"admin_user"', top => pg_block(),
+    server => "location /a {\nai_admin key=sha256:$hex name=a; #!\n}");
+bad('admin in a server', '"ai_admin" directive is not allowed here',
+    server => "ai_admin key=sha256:$hex name=a; #!");
+
 
 # ---- configurations that are right
+
+good('administration', top => pg_block(undef, 'admin_user a;'),
+    server => "location /a { ai_admin key=sha256:$hex name=a; "
+    . "ai_admin name=b key=sha256:$hex2 expires=2030-01-01; }");
+good('administration without a gateway', gateway => 'off',
+    top => pg_block(undef, 'admin_user a;'),
+    server => "location /a { ai_admin key=sha256:$hex name=a; }");
 
 good('all parts');
 good('nothing but the module', bare => '');
@@ -612,6 +652,17 @@ sub pg_end {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     bad("postgres: $title", $text, top => "ai_postgres { #!\n"
         . "server $server; database d; user u; $words\n}");
+}
+
+
+sub admin {
+    my ($title, $text, $words, $before) = @_;
+
+    $before //= '';
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    bad("admin: $title", $text, top => pg_block(undef, 'admin_user a;'),
+        server => "location /a {\n$before\nai_admin $words; #!\n}");
 }
 
 

@@ -27,6 +27,8 @@ static const ai_error_kind_t  ai_error_kinds[AI_ERR_N] = {
         "Incorrect API key provided." },
     [AI_ERR_TWO_KEYS] = { 400, 0, NULL, "invalid_request_error", NULL,
         "Two different API keys were provided." },
+    [AI_ERR_SUSPENDED] = { 403, 0, NULL, "tenant_suspended", NULL,
+        "The account of this API key is suspended." },
     [AI_ERR_NO_MODEL] = { 404, 0, NULL, "model_not_found", NULL,
         "The model does not exist or you do not have access to it." },
     [AI_ERR_MODEL_DENIED] = { 403, 0, NULL, "model_not_allowed", "model",

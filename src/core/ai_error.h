@@ -18,6 +18,7 @@ typedef enum {
     AI_ERR_NO_KEY = 0,          /* 401 (Gemini 400) */
     AI_ERR_BAD_KEY,             /* unknown, expired, revoked, damaged */
     AI_ERR_TWO_KEYS,            /* 400 */
+    AI_ERR_SUSPENDED,           /* 403: the tenant of a good key */
     AI_ERR_NO_MODEL,            /* 404: unknown model */
     AI_ERR_MODEL_DENIED,        /* 403: not in the plan or the key's list */
     AI_ERR_REQUEST,             /* 400, 413, 415: text and param from rq */

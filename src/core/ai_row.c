@@ -14,7 +14,7 @@
 
 
 static const char *const  ai_reason_names[AI_REASON_N] = {
-    NULL, "connect", "timeout", "status", "cut", "abort", "death"
+    NULL, "connect", "timeout", "status", "cut", "abort", "death", "revoked"
 };
 
 

@@ -30,7 +30,8 @@ const char *const  ai_status_names[AI_STATUS_N] = {
     "REJECTED_CONCURRENCY",
     "REJECTED_REQUEST",
     "FAILED_UPSTREAM",
-    "FAILED_GATEWAY"
+    "FAILED_GATEWAY",
+    "REVOKED"
 };
 
 

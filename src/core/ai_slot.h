@@ -69,6 +69,8 @@ typedef enum {
     AI_REASON_CUT,              /* the answer broke off */
     AI_REASON_ABORT,            /* the client left */
     AI_REASON_DEATH,            /* the worker died */
+    AI_REASON_REVOKED,          /* the key, the tenant or its budget was taken
+                                   away meanwhile */
     AI_REASON_N
 } ai_reason_t;
 
@@ -152,7 +154,12 @@ typedef struct {
 _Static_assert(sizeof(ai_slot_t) <= AI_SLOT_SIZE, "a slot is too large");
 
 
-/* the values of $ai_status and of the row's "status" */
+/*
+ * The values of $ai_status and of the row's "status".  A request that was
+ * REJECTED got our own answer in place of a provider's, also where a provider
+ * was asked already and the key was revoked before it answered.  REVOKED had
+ * begun to be answered, and was cut.
+ */
 
 typedef enum {
     AI_STATUS_NONE = 0,
@@ -165,6 +172,7 @@ typedef enum {
     AI_STATUS_REJECTED_REQUEST,
     AI_STATUS_FAILED_UPSTREAM,
     AI_STATUS_FAILED_GATEWAY,
+    AI_STATUS_REVOKED,
     AI_STATUS_N
 } ai_status_t;
 

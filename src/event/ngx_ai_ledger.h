@@ -28,10 +28,18 @@
 /*
  * Who a row is counted for, told by the layer that knows tenants: the tenant in
  * party[0] and, where it has limits of its own, the key in party[1].  Returns
- * how many.  Called in any thread of a process, under no lock.
+ * how many.  Called in any thread of a process, under no lock; "limits" is room
+ * for those that do not last as long as the configuration.
  */
+#define NGX_AI_PARTY_LIMITS  64
+
+typedef struct {
+    ai_party_t        party[2];
+    ai_limit_t        limits[2][NGX_AI_PARTY_LIMITS];
+} ngx_ai_parties_t;
+
 typedef ngx_uint_t (*ngx_ai_parties_pt)(void *data, const ai_str_t *tenant,
-    const ai_str_t *key, ai_party_t party[2]);
+    const ai_str_t *key, ngx_ai_parties_t *p);
 
 typedef struct {
     ngx_str_t         path;     /* null terminated */

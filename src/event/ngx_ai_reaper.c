@@ -312,18 +312,18 @@ ngx_ai_sink_reap(ngx_ai_sink_t *s)
 void
 ngx_ai_sink_count_row(ngx_ai_sink_t *s, const ai_row_t *row)
 {
-    int         rc;
-    ai_now_t    now;
-    ngx_uint_t  n;
-    ai_party_t  party[2];
+    int               rc;
+    ai_now_t          now;
+    ngx_uint_t        n;
+    ngx_ai_parties_t  p;
 
-    ngx_memzero(party, sizeof(party));
-    n = s->conf.parties(s->conf.data, &row->tenant, &row->key, party);
+    ngx_memzero(p.party, sizeof(p.party));
+    n = s->conf.parties(s->conf.data, &row->tenant, &row->key, &p);
 
     ngx_ai_now(&now);
 
     ngx_ai_zone_lock(s->zone);
-    rc = ai_book_count(s->zone->book, party, n, row->used,
+    rc = ai_book_count(s->zone->book, p.party, n, row->used,
                        row->time_ms / 1000, &now);
     ngx_ai_zone_unlock(s->zone);
 

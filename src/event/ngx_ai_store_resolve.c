@@ -100,7 +100,7 @@ ngx_ai_store_take(ngx_ai_store_t *st, ngx_resolver_ctx_t *ctx)
     }
 
     for (i = 0; i < n; i++) {
-        sa = ngx_pnalloc(pool, ctx->addrs[i].socklen);
+        sa = ngx_palloc(pool, ctx->addrs[i].socklen);
         p = ngx_pnalloc(pool, NGX_SOCKADDR_STRLEN);
 
         if (sa == NULL || p == NULL) {

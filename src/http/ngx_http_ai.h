@@ -84,7 +84,7 @@ typedef struct {
 
 typedef struct {
     ngx_str_node_t             sn;          /* sn.str is the name */
-    ai_price_t                 price;
+    ai_price_t                 price;       /* no lines: the directory's */
     ngx_uint_t                 context;     /* 0: unknown */
     ngx_uint_t                 max_output;  /* 0: unknown */
     ngx_array_t                targets;     /* of ngx_http_ai_target_t: targets
@@ -114,6 +114,7 @@ typedef struct {
     unsigned                   unbounded:2;     /* 0 by cost limit, 1 allow,
                                                    2 refuse */
     unsigned                   drain:1;     /* on_abort drain */
+    unsigned                   finish:1;    /* on_revoke finish */
     unsigned                   priority:2;  /* 0 best_effort, 1 guaranteed,
                                                2 dedicated */
     ngx_uint_t                 share;
@@ -124,7 +125,8 @@ typedef struct ngx_http_ai_tenant_s  ngx_http_ai_tenant_t;
 
 /*
  * A key of a tenant; found by its digest in mcf->keys, an open hash over the
- * digest's first bytes, at most half full.
+ * digest's first bytes, at most half full; or made of the directory's records
+ * for one request, with its tenant and their plan.
  */
 
 typedef struct {
@@ -136,6 +138,9 @@ typedef struct {
     ngx_array_t               *models;      /* NULL: as the plan */
     ngx_array_t               *limits;      /* of ai_limit_t, NULL: none */
     ai_owner_id_t              owner;       /* set when limits */
+    uint64_t                   stamp;       /* of the directory, when it was
+                                               read there */
+    unsigned                   listed:1;    /* it is the directory's */
 } ngx_http_ai_key_t;
 
 struct ngx_http_ai_tenant_s {
@@ -238,13 +243,32 @@ ngx_http_ai_key_t *ngx_http_ai_key_find(ngx_http_ai_main_conf_t *mcf,
 ngx_uint_t ngx_http_ai_digest_differs(u_char one[AI_KEY_DIGEST],
     u_char two[AI_KEY_DIGEST]);
 
+/*
+ * ngx_http_ai_directory.c: a key of the directory, with its tenant and plan, in
+ * the pool.  NGX_DECLINED: e is why not; faults of the database are never a
+ * bad key.
+ */
+ngx_int_t ngx_http_ai_directory_key(ngx_http_ai_main_conf_t *mcf,
+    ngx_pool_t *pool, u_char digest[AI_KEY_DIGEST], ngx_http_ai_key_t **key,
+    ai_error_t *e);
+
+/* changes with each change of what the directory holds; 0: there is none */
+uint64_t ngx_http_ai_directory_stamp(ngx_http_ai_main_conf_t *mcf);
+
+/*
+ * The text for ai.register(): a line "p NAME" for each plan of nginx.conf,
+ * "t NAME PLAN", "k TENANT KEY DIGEST" and "m MODEL" where it has a price.
+ */
+ngx_int_t ngx_http_ai_register_text(ngx_pool_t *pool,
+    ngx_http_ai_main_conf_t *mcf, ngx_str_t *out);
+
 /* by name or alias; NULL: none */
 ngx_http_ai_model_t *ngx_http_ai_model_find(ngx_http_ai_main_conf_t *mcf,
     ngx_str_t *name);
 
 /* whose limits a row of the ledger counts in: ngx_ai_parties_pt */
 ngx_uint_t ngx_http_ai_parties(void *data, const ai_str_t *tenant,
-    const ai_str_t *key, ai_party_t party[2]);
+    const ai_str_t *key, ngx_ai_parties_t *p);
 
 /* whether the plan and the key let a model pass, by the model's own name
    (sn.str), never an alias; '*' matches any run */
@@ -279,6 +303,17 @@ char *ngx_http_ai_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* ---- the request ---- */
 
+/* a price of the directory, in the request's pool; NULL: it has none */
+
+typedef struct ngx_http_ai_priced_s  ngx_http_ai_priced_t;
+
+struct ngx_http_ai_priced_s {
+    ngx_http_ai_model_t       *model;
+    ai_price_t                *price;
+    ngx_http_ai_priced_t      *next;
+};
+
+
 /*
  * One request, from the access phase to the log.  It outlives internal
  * redirects (ngx_http_ai_ctx() finds it again) and is ended by the log phase,
@@ -292,6 +327,8 @@ typedef struct {
 
     ai_route_t                 route;
     ngx_http_ai_model_t       *model;
+    const ai_price_t          *price;       /* of the model, as admitted */
+    ngx_http_ai_priced_t      *priced;      /* what the directory was asked */
     ngx_http_ai_target_t      *target;
 
     ngx_str_t                  type;        /* Content-Type for the provider */
@@ -324,6 +361,11 @@ typedef struct {
     ngx_chain_t               *free;
     ngx_chain_t               *busy;
 
+    ngx_queue_t                watch;       /* of the worker; its key may be
+                                               revoked */
+    uint64_t                   stamp;       /* of the directory, when its key
+                                               was last looked at */
+
     const char                *allow;       /* of a 405 */
     ngx_str_t                  page;        /* JSON in place of nginx's HTML */
 
@@ -332,7 +374,10 @@ typedef struct {
     unsigned                   presented:1; /* its key was read and blanked */
     unsigned                   coded:1;     /* the body is compressed */
     signed                     found:4;     /* what ai_route_find() said */
-    unsigned                   read:1;      /* the body was read */
+    unsigned                   reading:1;   /* the body is being read */
+    unsigned                   read:1;      /* it was read */
+    unsigned                   watched:1;
+    unsigned                   revoked:1;   /* ended by ngx_http_ai_revoke() */
     unsigned                   admitted:1;  /* slot and hold stand */
     unsigned                   passed:1;    /* handed to proxy_pass */
     unsigned                   sent:1;      /* a provider was chosen: bytes may
@@ -435,6 +480,23 @@ void ngx_http_ai_settle(ngx_http_ai_ctx_t *ctx);
 /* LOG: settles, ends the slot and hands it to the sink */
 ngx_int_t ngx_http_ai_log_handler(ngx_http_request_t *r);
 void ngx_http_ai_end(ngx_http_ai_ctx_t *ctx);
+
+
+/*
+ * ngx_http_ai_price.c: the model's price, of nginx.conf or else of the
+ * directory as it was when the request asked first.  NULL: none holds now, and
+ * the log says so.
+ */
+const ai_price_t *ngx_http_ai_price(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_model_t *model);
+
+
+/*
+ * ngx_http_ai_revoke.c: requests whose key may be revoked, from the look-up to
+ * the end; later calls do nothing.
+ */
+void ngx_http_ai_watch(ngx_http_ai_ctx_t *ctx);
+void ngx_http_ai_unwatch(ngx_http_ai_ctx_t *ctx);
 
 
 /* ngx_http_ai_refuse.c: answers in the dialect of the route */
@@ -540,8 +602,10 @@ ngx_int_t ngx_http_ai_admin_handler(ngx_http_request_t *r);
 char *ngx_http_ai_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_ai_metrics_handler(ngx_http_request_t *r);
 
-/* "key", "model", ... by ai_refusal_t */
+/* "key", "model", ... by ai_refusal_t; "keys", "tenants", ... by
+   ai_dir_kind_t */
 extern const char *const  ngx_http_ai_refusal_names[AI_REFUSED_N];
+extern const char *const  ngx_http_ai_record_names[AI_DIR_KINDS];
 
 /* postconfiguration, when all providers are known: mcf->tally */
 ngx_int_t ngx_http_ai_tally_add(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf);

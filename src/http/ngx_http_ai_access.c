@@ -33,6 +33,9 @@ static void ngx_http_ai_present(ngx_http_ai_presented_t *pr,
 static void ngx_http_ai_route(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
 static ngx_int_t ngx_http_ai_authenticate(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_main_conf_t *mcf, ngx_http_ai_presented_t *pr, ai_error_t *e);
+static ngx_int_t ngx_http_ai_authenticate_listed(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_main_conf_t *mcf, u_char digest[AI_KEY_DIGEST],
+    ai_error_t *e);
 
 
 /* headers that carry a key, a hint or the body's coding */
@@ -513,6 +516,10 @@ ngx_http_ai_authenticate(ngx_http_ai_ctx_t *ctx, ngx_http_ai_main_conf_t *mcf,
 
     key = ngx_http_ai_key_find(mcf, digest);
 
+    if (key == NULL && mcf->directory) {
+        return ngx_http_ai_authenticate_listed(ctx, mcf, digest, e);
+    }
+
     if (key == NULL || (key->expires && key->expires <= ngx_time())) {
         return NGX_DECLINED;
     }
@@ -520,4 +527,23 @@ ngx_http_ai_authenticate(ngx_http_ai_ctx_t *ctx, ngx_http_ai_main_conf_t *mcf,
     ctx->key = key;
 
     return NGX_OK;
+}
+
+
+/* a key of the directory may be revoked from now on */
+
+static ngx_int_t
+ngx_http_ai_authenticate_listed(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_main_conf_t *mcf, u_char digest[AI_KEY_DIGEST], ai_error_t *e)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_ai_directory_key(mcf, ctx->request->pool, digest, &ctx->key,
+                                   e);
+
+    if (rc == NGX_OK) {
+        ngx_http_ai_watch(ctx);
+    }
+
+    return rc;
 }

@@ -35,6 +35,12 @@ typedef enum {
     NGX_HTTP_AI_ADMIN_FAILED
 } ngx_http_ai_admin_code_t;
 
+#if (NGX_PCRE)
+#define ngx_http_ai_admin_regex(clcf)  ((clcf)->regex != NULL)
+#else
+#define ngx_http_ai_admin_regex(clcf)  0
+#endif
+
 typedef struct {
     ngx_uint_t         status;
     const char        *type;
@@ -264,12 +270,14 @@ ngx_http_ai_admin_handler(ngx_http_request_t *r)
 }
 
 
-/* what follows the last slash */
+/* the one segment behind the location's name; of a regex, the last one */
 
 static ngx_int_t
 ngx_http_ai_admin_call(ngx_http_request_t *r, ngx_str_t *call)
 {
-    u_char  *p, *last;
+    u_char                    *p, *last;
+    size_t                     n;
+    ngx_http_core_loc_conf_t  *clcf;
 
     last = r->uri.data + r->uri.len;
 
@@ -279,6 +287,18 @@ ngx_http_ai_admin_call(ngx_http_request_t *r, ngx_str_t *call)
         {
             return NGX_DECLINED;
         }
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    n = clcf->name.len;
+
+    if (n && clcf->name.data[n - 1] != '/') {
+        n++;
+    }
+
+    if (!ngx_http_ai_admin_regex(clcf) && r->uri.data + n != p) {
+        return NGX_DECLINED;
     }
 
     call->data = p;

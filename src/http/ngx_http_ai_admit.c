@@ -18,6 +18,8 @@ static ngx_int_t ngx_http_ai_step_type(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
 static ngx_int_t ngx_http_ai_step_body(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
+static ngx_int_t ngx_http_ai_step_key(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
 static ngx_int_t ngx_http_ai_step_scan(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
 static ngx_int_t ngx_http_ai_step_model(ngx_http_request_t *r,
@@ -42,6 +44,7 @@ static const ngx_http_ai_step_pt  ngx_http_ai_steps[] = {
     ngx_http_ai_step_route,
     ngx_http_ai_step_type,
     ngx_http_ai_step_body,
+    ngx_http_ai_step_key,
     ngx_http_ai_step_scan,
     ngx_http_ai_step_model,
     ngx_http_ai_step_bound,
@@ -237,6 +240,23 @@ ngx_http_ai_step_body(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 }
 
 
+/* the directory may have changed while the body came */
+
+static ngx_int_t
+ngx_http_ai_step_key(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_admission_t *ad)
+{
+    if (!ctx->key->listed
+        || ctx->key->stamp == ngx_http_ai_directory_stamp(ad->mcf))
+    {
+        return NGX_OK;
+    }
+
+    return ngx_http_ai_directory_key(ad->mcf, r->pool, ctx->key->digest,
+                                     &ctx->key, &ad->e);
+}
+
+
 static ngx_int_t
 ngx_http_ai_step_scan(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_admission_t *ad)
@@ -314,6 +334,7 @@ ngx_http_ai_step_model(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         }
     }
 
+    ctx->price = ngx_http_ai_price(ctx, ctx->model);
     ctx->target = ctx->model->targets.elts;
 
     if (ngx_http_ai_target_url(r, ctx) != NGX_OK) {
@@ -337,7 +358,15 @@ ngx_http_ai_model_admit(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
     *found = ngx_http_ai_model_find(ad->mcf, name);
 
     if (*found && ngx_http_ai_model_allowed(ctx->key, &(*found)->sn.str)) {
-        return NGX_OK;
+
+        if (ngx_http_ai_price(ctx, *found)) {
+            return NGX_OK;
+        }
+
+        ad->e.code = AI_ERR_UNAVAILABLE;
+        ad->e.retry_ms = 1000;
+
+        return NGX_DECLINED;
     }
 
     ad->e.code = *found ? AI_ERR_MODEL_DENIED : AI_ERR_NO_MODEL;

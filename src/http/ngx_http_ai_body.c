@@ -21,6 +21,8 @@ ngx_http_ai_body_read(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 
     if (!ctx->read) {
 
+        ctx->reading = 1;
+
         /* room for the part that came with the head, see close_gap() */
 
         r->request_body_in_single_buf = 1;

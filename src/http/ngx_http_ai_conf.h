@@ -165,7 +165,8 @@ void ngx_http_ai_secret_line(ai_dialect_t api, ngx_str_t *key,
 char *ngx_http_ai_model_price(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 char *ngx_http_ai_model_unit(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 
-/* checks that every request meets a price; takes the lines over */
+/* checks that every request meets a price; takes the lines over.  None at all
+   are for the directory */
 char *ngx_http_ai_model_prices(ngx_conf_t *cf, ngx_http_ai_model_t *m,
     ngx_array_t *prices);
 
@@ -217,6 +218,14 @@ ngx_int_t ngx_http_ai_conf_postgres(ngx_conf_t *cf,
 
 ngx_http_ai_provider_t *ngx_http_ai_provider_find(
     ngx_http_ai_main_conf_t *mcf, ngx_str_t *name);
+
+/* who lists an alias means the model; models are judged by their own names */
+void ngx_http_ai_resolve_patterns(ngx_http_ai_main_conf_t *mcf,
+    ngx_array_t *models);
+
+/* notes whether a cost limit of the tenant, or of one of its keys, is among
+   them */
+void ngx_http_ai_tenant_budget(ngx_http_ai_tenant_t *t, ngx_array_t *limits);
 
 /* where a digest's search in mcf->key_hash begins */
 ngx_uint_t ngx_http_ai_key_place(ngx_http_ai_main_conf_t *mcf,

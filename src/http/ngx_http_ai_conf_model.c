@@ -24,7 +24,7 @@ static ngx_int_t ngx_http_ai_model_targets(ngx_conf_t *cf,
 
 static ngx_http_ai_word_t  ngx_http_ai_model_words[] = {
 
-    { ngx_string("price"), 1, 16, NGX_HTTP_AI_NEEDED,
+    { ngx_string("price"), 1, 16, 0,
       ngx_http_ai_model_price },
 
     { ngx_string("unit"), 1, AI_UNIT_N, 0, ngx_http_ai_model_unit },

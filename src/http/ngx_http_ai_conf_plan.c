@@ -17,6 +17,8 @@ static char *ngx_http_ai_plan_unbounded(ngx_conf_t *cf,
     ngx_http_ai_block_t *b);
 static char *ngx_http_ai_plan_on_abort(ngx_conf_t *cf,
     ngx_http_ai_block_t *b);
+static char *ngx_http_ai_plan_on_revoke(ngx_conf_t *cf,
+    ngx_http_ai_block_t *b);
 static char *ngx_http_ai_plan_priority(ngx_conf_t *cf,
     ngx_http_ai_block_t *b);
 
@@ -38,6 +40,9 @@ static ngx_http_ai_word_t  ngx_http_ai_plan_words[] = {
 
     { ngx_string("on_abort"), 1, 1, NGX_HTTP_AI_ONCE,
       ngx_http_ai_plan_on_abort },
+
+    { ngx_string("on_revoke"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_plan_on_revoke },
 
     { ngx_string("priority"), 1, 2, NGX_HTTP_AI_ONCE,
       ngx_http_ai_plan_priority },
@@ -64,6 +69,13 @@ static ngx_conf_enum_t  ngx_http_ai_plan_unboundeds[] = {
 static ngx_conf_enum_t  ngx_http_ai_plan_on_aborts[] = {
     { ngx_string("cancel"), 0 },
     { ngx_string("drain"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_ai_plan_on_revokes[] = {
+    { ngx_string("cut"), 0 },
+    { ngx_string("finish"), 1 },
     { ngx_null_string, 0 }
 };
 
@@ -212,6 +224,24 @@ ngx_http_ai_plan_on_abort(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 
     if (rv == NGX_CONF_OK) {
         plan->drain = n;
+    }
+
+    return rv;
+}
+
+
+static char *
+ngx_http_ai_plan_on_revoke(ngx_conf_t *cf, ngx_http_ai_block_t *b)
+{
+    ngx_http_ai_plan_t *plan = b->conf;
+
+    char        *rv;
+    ngx_uint_t   n;
+
+    rv = ngx_http_ai_conf_enum(cf, ngx_http_ai_plan_on_revokes, &n);
+
+    if (rv == NGX_CONF_OK) {
+        plan->finish = n;
     }
 
     return rv;

@@ -220,6 +220,27 @@ ngx_http_ai_model_unit(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 }
 
 
+/* whether PostgreSQL may have it is known when all has been read */
+
+static char *
+ngx_http_ai_price_none(ngx_conf_t *cf, ngx_http_ai_model_t *m)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < AI_UNIT_N; i++) {
+
+        if (m->price.units[i] >= 0) {
+            ngx_http_ai_conf_error(cf, m->file, m->line,
+                                   "\"unit\" without \"price\" in ai_model "
+                                   "\"%V\"", &m->sn.str);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 char *
 ngx_http_ai_model_prices(ngx_conf_t *cf, ngx_http_ai_model_t *m,
     ngx_array_t *prices)
@@ -227,6 +248,10 @@ ngx_http_ai_model_prices(ngx_conf_t *cf, ngx_http_ai_model_t *m,
     unsigned          begun, plain, named;
     ngx_uint_t        i;
     ai_price_line_t  *line;
+
+    if (prices->nelts == 0) {
+        return ngx_http_ai_price_none(cf, m);
+    }
 
     line = prices->elts;
     begun = 0;

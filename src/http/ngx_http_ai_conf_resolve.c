@@ -16,8 +16,6 @@ static ngx_int_t ngx_http_ai_resolve_aliases(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *mcf);
 static ngx_int_t ngx_http_ai_resolve_plans(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *mcf);
-static void ngx_http_ai_resolve_patterns(ngx_http_ai_main_conf_t *mcf,
-    ngx_array_t *models);
 static ngx_int_t ngx_http_ai_resolve_tenants(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *mcf);
 static ngx_int_t ngx_http_ai_resolve_keys(ngx_conf_t *cf,
@@ -26,8 +24,6 @@ static ngx_int_t ngx_http_ai_resolve_key(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *mcf, ngx_http_ai_key_t *key);
 static ngx_int_t ngx_http_ai_resolve_hash(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *mcf);
-static void ngx_http_ai_tenant_budget(ngx_http_ai_tenant_t *t,
-    ngx_array_t *limits);
 
 
 ngx_int_t
@@ -55,7 +51,19 @@ ngx_http_ai_conf_resolve(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
     mcf->zone = ngx_ai_zone_add(cf, &mcf->zone_name, mcf->zone_size,
                                 &ngx_http_ai_tenant_module);
 
-    return mcf->zone ? NGX_OK : NGX_ERROR;
+    if (mcf->zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (mcf->postgres == NULL) {
+        return NGX_OK;
+    }
+
+    mcf->directory = ngx_ai_directory_add(cf, &mcf->zone_name,
+                                          mcf->postgres->directory,
+                                          &ngx_http_ai_tenant_module);
+
+    return mcf->directory ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -110,6 +118,13 @@ ngx_http_ai_resolve_models(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
     m = mcf->models.elts;
 
     for (i = 0; i < mcf->models.nelts; i++) {
+
+        if (m[i]->price.nlines == 0 && mcf->postgres == NULL) {
+            ngx_http_ai_conf_error(cf, m[i]->file, m[i]->line,
+                                   "\"price\" is missing in ai_model \"%V\"",
+                                   &m[i]->sn.str);
+            return NGX_ERROR;
+        }
 
         t = m[i]->targets.elts;
 
@@ -194,9 +209,7 @@ ngx_http_ai_resolve_plans(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
 }
 
 
-/* who lists an alias means the model; models are judged by their own names */
-
-static void
+void
 ngx_http_ai_resolve_patterns(ngx_http_ai_main_conf_t *mcf,
     ngx_array_t *models)
 {
@@ -262,9 +275,7 @@ ngx_http_ai_resolve_tenants(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
 }
 
 
-/* a cost limit of the tenant, or of one of its keys */
-
-static void
+void
 ngx_http_ai_tenant_budget(ngx_http_ai_tenant_t *t, ngx_array_t *limits)
 {
     ai_limit_t  *l;

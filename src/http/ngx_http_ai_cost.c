@@ -8,7 +8,7 @@
 
 
 static void ngx_http_ai_cost_sub(ngx_http_ai_ctx_t *ctx, ai_cost_t *sum,
-    ngx_http_ai_model_t *served, ai_sub_t *sub, ai_tier_t tier);
+    const ai_price_t *served, ai_sub_t *sub, ai_tier_t tier);
 
 
 /* by the prices of the model that served, where it is configured */
@@ -20,7 +20,7 @@ ngx_http_ai_cost(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
     unsigned                fallback;
     ai_cost_t               sum;
     ngx_uint_t              i;
-    ngx_http_ai_model_t    *served;
+    const ai_price_t       *served;
     const ai_price_line_t  *line;
     static const uint64_t   none[AI_CLASS_N];
 
@@ -37,11 +37,11 @@ ngx_http_ai_cost(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
         tier = AI_TIER_STANDARD;
     }
 
-    line = ai_price_pick(&served->price, tier, u->input_tokens,
-                         ctx->admitted_s, &fallback);
+    line = ai_price_pick(served, tier, u->input_tokens, ctx->admitted_s,
+                         &fallback);
 
     if (line
-        && ai_cost_add(&sum, &served->price, line,
+        && ai_cost_add(&sum, served, line,
                        u->top_unpriced ? none : u->classes, u->units)
            != AI_OK)
     {
@@ -58,25 +58,27 @@ ngx_http_ai_cost(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
 
 static void
 ngx_http_ai_cost_sub(ngx_http_ai_ctx_t *ctx, ai_cost_t *sum,
-    ngx_http_ai_model_t *served, ai_sub_t *sub, ai_tier_t tier)
+    const ai_price_t *served, ai_sub_t *sub, ai_tier_t tier)
 {
     uint64_t                input;
     unsigned                fallback;
     ngx_str_t               name;
     ngx_uint_t              i;
+    const ai_price_t       *price;
     ngx_http_ai_model_t    *model;
     const ai_price_line_t  *line;
 
-    model = NULL;
+    price = NULL;
 
     if (sub->model_len) {
         name.data = sub->model;
         name.len = sub->model_len;
         model = ngx_http_ai_model_find(ngx_http_ai_mcf(ctx), &name);
+        price = model ? ngx_http_ai_price(ctx, model) : NULL;
     }
 
-    if (model == NULL) {
-        model = served;
+    if (price == NULL) {
+        price = served;
     }
 
     input = 0;
@@ -85,10 +87,10 @@ ngx_http_ai_cost_sub(ngx_http_ai_ctx_t *ctx, ai_cost_t *sum,
         input += sub->classes[i];
     }
 
-    line = ai_price_pick(&model->price, tier, input, ctx->admitted_s,
-                         &fallback);
+    line = ai_price_pick(price, tier, input, ctx->admitted_s, &fallback);
+
     if (line) {
-        (void) ai_cost_add(sum, &model->price, line, sub->classes, NULL);
+        (void) ai_cost_add(sum, price, line, sub->classes, NULL);
     }
 }
 
@@ -106,14 +108,15 @@ ngx_http_ai_tier(ngx_http_ai_ctx_t *ctx)
 }
 
 
-ngx_http_ai_model_t *
+const ai_price_t *
 ngx_http_ai_served(ngx_http_ai_ctx_t *ctx)
 {
     ngx_str_t             name;
+    const ai_price_t     *price;
     ngx_http_ai_model_t  *model;
 
     if (ctx->meter == NULL || ctx->meter->model_len == 0) {
-        return ctx->model;
+        return ctx->price;
     }
 
     name.data = ctx->meter->model;
@@ -121,5 +124,7 @@ ngx_http_ai_served(ngx_http_ai_ctx_t *ctx)
 
     model = ngx_http_ai_model_find(ngx_http_ai_mcf(ctx), &name);
 
-    return model ? model : ctx->model;
+    price = model ? ngx_http_ai_price(ctx, model) : NULL;
+
+    return price ? price : ctx->price;
 }

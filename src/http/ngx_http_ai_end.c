@@ -43,6 +43,7 @@ void
 ngx_http_ai_end(ngx_http_ai_ctx_t *ctx)
 {
     ngx_http_ai_target_headers_restore(ctx);
+    ngx_http_ai_unwatch(ctx);
 
     if (!ctx->admitted || ctx->ended) {
         return;
@@ -72,6 +73,11 @@ ngx_http_ai_end_state(ngx_http_ai_ctx_t *ctx, ai_reason_t *reason)
 
     r = ctx->request;
     status = r->headers_out.status;
+
+    if (ctx->revoked) {
+        *reason = AI_REASON_REVOKED;
+        return ctx->sent ? AI_SLOT_INTERRUPTED : AI_SLOT_REFUSED;
+    }
 
     ctx->status = AI_STATUS_PASSED;
     *reason = AI_REASON_NONE;
@@ -229,7 +235,7 @@ ngx_http_ai_alarms(ngx_http_ai_ctx_t *ctx)
     unsigned                 alarms, fallback;
     ai_usage_t              *u;
     ngx_uint_t               i;
-    ngx_http_ai_model_t     *served;
+    const ai_price_t        *served;
     ngx_http_ai_provider_t  *provider;
 
     u = ctx->usage;
@@ -240,7 +246,7 @@ ngx_http_ai_alarms(ngx_http_ai_ctx_t *ctx)
     /* estimates are ours: they report nothing */
 
     for (i = 0; i < AI_UNIT_N && u->source != AI_SOURCE_ESTIMATED; i++) {
-        if (u->units[i] && served->price.units[i] < 0) {
+        if (u->units[i] && served->units[i] < 0) {
             alarms |= 1 << NGX_AI_ALARM_UNIT;
         }
     }
@@ -251,7 +257,7 @@ ngx_http_ai_alarms(ngx_http_ai_ctx_t *ctx)
         fallback = 1;
 
         if (tier > 0) {
-            (void) ai_price_pick(&served->price, tier, u->input_tokens,
+            (void) ai_price_pick(served, tier, u->input_tokens,
                                  ctx->admitted_s, &fallback);
         }
 

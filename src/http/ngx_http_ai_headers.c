@@ -404,6 +404,7 @@ ngx_http_ai_limit_view(const ai_book_t *book, ai_ref_t owner,
                                     - now->now_s) * 1000;
         break;
 
+    case AI_PERIOD_TOTAL:
     case AI_PERIOD_NONE:
         break;
 

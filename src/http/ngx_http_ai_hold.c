@@ -91,7 +91,7 @@ ngx_http_ai_step_bound(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 
     /* how long an upload plays cannot be told from its size */
 
-    if (ctx->model->price.units[AI_UNIT_AUDIO_SECONDS] > 0) {
+    if (ctx->price->units[AI_UNIT_AUDIO_SECONDS] > 0) {
         ad->unbounded |= AI_UNBOUNDED_REMOTE;
     }
 
@@ -268,6 +268,7 @@ ngx_http_ai_bound_cost(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
     ngx_str_t             name;
     ngx_uint_t            i;
     const int64_t        *price;
+    const ai_price_t     *other;
     unsigned __int128     sum;
     ngx_http_ai_model_t  *model;
     const struct {
@@ -280,9 +281,9 @@ ngx_http_ai_bound_cost(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
         { AI_UNIT_WEB_SEARCHES, ad->rq->searches }
     };
 
-    price = ctx->model->price.units;
+    price = ctx->price->units;
 
-    ai_price_dearest(&ctx->model->price, now_s, &in, &out);
+    ai_price_dearest(ctx->price, now_s, &in, &out);
 
     /* fallbacks and models of tools: each may run beside the one asked for */
 
@@ -291,9 +292,10 @@ ngx_http_ai_bound_cost(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
         name.data = ad->rq->named[i].name;
 
         model = ngx_http_ai_model_find(ad->mcf, &name);
+        other = model ? ngx_http_ai_price(ctx, model) : NULL;
 
-        if (model) {
-            ai_price_dearest(&model->price, now_s, &more_in, &more_out);
+        if (other) {
+            ai_price_dearest(other, now_s, &more_in, &more_out);
             in += more_in;
             out += more_out;
         }
@@ -363,7 +365,7 @@ ngx_http_ai_slot_fill(ngx_http_ai_ctx_t *ctx)
 
     s->hold_nanos = ctx->hold_nanos;
     s->request_bytes = ctx->request_bytes;
-    s->price_version = ctx->model->price.version;
+    s->price_version = ctx->price->version;
     s->stream = ctx->streamed;
 
     ai_slot_string(s, AI_SLOT_TENANT, (ai_str_t *) &tenant->sn.str);

@@ -1,13 +1,16 @@
 
 /*
- * Look-ups in the parsed configuration.
+ * Look-ups in the parsed configuration, and who a row is counted for.
  */
 
 
 #include "ngx_http_ai_conf.h"
+#include "ngx_http_ai_directory.h"
 #include "../core/ai_glob.h"
 
 
+static ngx_uint_t ngx_http_ai_parties_listed(ngx_http_ai_main_conf_t *mcf,
+    const ai_str_t *tenant, const ai_str_t *key, ngx_ai_parties_t *p);
 static ngx_uint_t ngx_http_ai_listed(ngx_array_t *patterns,
     ngx_str_t *model);
 
@@ -71,7 +74,7 @@ ngx_http_ai_digest_differs(u_char one[AI_KEY_DIGEST],
 
 ngx_uint_t
 ngx_http_ai_parties(void *data, const ai_str_t *tenant, const ai_str_t *key,
-    ai_party_t party[2])
+    ngx_ai_parties_t *p)
 {
     ngx_http_ai_main_conf_t *mcf = data;
 
@@ -85,13 +88,12 @@ ngx_http_ai_parties(void *data, const ai_str_t *tenant, const ai_str_t *key,
     t = ngx_http_ai_tree_find(&mcf->tenant_tree, &name);
 
     if (t == NULL) {
-        ai_owner_id(&party[0].id, tenant, NULL);
-        return 1;
+        return ngx_http_ai_parties_listed(mcf, tenant, key, p);
     }
 
-    party[0].id = t->owner;
-    party[0].limits = t->limits->elts;
-    party[0].nlimits = t->limits->nelts;
+    p->party[0].id = t->owner;
+    p->party[0].limits = t->limits->elts;
+    p->party[0].nlimits = t->limits->nelts;
 
     last = (ngx_http_ai_key_t *) mcf->keys.elts + mcf->keys.nelts;
 
@@ -100,14 +102,55 @@ ngx_http_ai_parties(void *data, const ai_str_t *tenant, const ai_str_t *key,
         if (k->limits && k->name.len == key->len
             && ngx_memcmp(k->name.data, key->data, key->len) == 0)
         {
-            party[1].id = k->owner;
-            party[1].limits = k->limits->elts;
-            party[1].nlimits = k->limits->nelts;
+            p->party[1].id = k->owner;
+            p->party[1].limits = k->limits->elts;
+            p->party[1].nlimits = k->limits->nelts;
             return 2;
         }
     }
 
     return 1;
+}
+
+
+/*
+ * The directory finds no key by its name: each may have limits of its own, so
+ * each is counted, with those that it shares with the tenant's other keys.
+ * What is lost of the others' are buckets of cost, which fill within an hour.
+ */
+
+static ngx_uint_t
+ngx_http_ai_parties_listed(ngx_http_ai_main_conf_t *mcf,
+    const ai_str_t *tenant, const ai_str_t *key, ngx_ai_parties_t *p)
+{
+    ngx_http_ai_limits_t   limits;
+    ngx_http_ai_records_t  rec;
+
+    ai_owner_id(&p->party[0].id, tenant, NULL);
+
+    if (ngx_http_ai_records_tenant(mcf, tenant, &rec) != NGX_OK) {
+        return 1;
+    }
+
+    limits.elts = p->limits[0];
+    limits.nelts = 0;
+
+    ngx_http_ai_records_tenant_limits(&rec, &limits);
+
+    p->party[0].limits = limits.elts;
+    p->party[0].nlimits = limits.nelts;
+
+    limits.elts = p->limits[1];
+    limits.nelts = 0;
+
+    ngx_http_ai_records_key_limits(&rec, &limits);
+
+    ai_owner_id(&p->party[1].id, tenant, key);
+
+    p->party[1].limits = limits.elts;
+    p->party[1].nlimits = limits.nelts;
+
+    return 2;
 }
 
 

@@ -17,7 +17,7 @@ static uint64_t ngx_http_ai_estimate_output(ngx_http_ai_ctx_t *ctx);
 void
 ngx_http_ai_measure(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
 {
-    int64_t  *units;
+    const int64_t  *units;
 
     ngx_memzero(u, sizeof(ai_usage_t));
     u->provider_nanos = -1;
@@ -33,7 +33,7 @@ ngx_http_ai_measure(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
         return;
     }
 
-    units = ctx->model->price.units;
+    units = ctx->price->units;
 
     if (u->source == AI_SOURCE_NONE) {
         ngx_http_ai_estimate(ctx, u);

@@ -31,7 +31,20 @@ typedef struct {
 } ngx_http_ai_metrics_t;
 
 
+/* a family of one sample without labels */
+
+typedef struct {
+    const char                *name;
+    const char                *type;
+    const char                *help;
+    uint64_t                   n;
+} ngx_http_ai_metric_t;
+
+
 static void ngx_http_ai_metrics_node(ngx_http_ai_metrics_t *m);
+static void ngx_http_ai_metrics_simple(ngx_http_ai_metrics_t *m,
+    const ngx_http_ai_metric_t *simple);
+static void ngx_http_ai_metrics_directory(ngx_http_ai_metrics_t *m);
 static void ngx_http_ai_metrics_providers(ngx_http_ai_metrics_t *m);
 static void ngx_http_ai_metrics_errors(ngx_http_ai_metrics_t *m);
 static ngx_int_t ngx_http_ai_metrics_look(ngx_http_request_t *r,
@@ -109,6 +122,7 @@ ngx_http_ai_metrics_handler(ngx_http_request_t *r)
     ngx_str_set(&m.text.type, "text/plain; version=0.0.4; charset=utf-8");
 
     ngx_http_ai_metrics_node(&m);
+    ngx_http_ai_metrics_directory(&m);
     ngx_http_ai_metrics_providers(&m);
     ngx_http_ai_metrics_tenants(&m);
 
@@ -133,12 +147,7 @@ ngx_http_ai_metrics_node(ngx_http_ai_metrics_t *m)
         ngx_ai_ledger_stat(m->mcf->ledger_open, &ledger);
     }
 
-    const struct {
-        const char  *name;
-        const char  *type;
-        const char  *help;
-        uint64_t     n;
-    } simple[] = {
+    const ngx_http_ai_metric_t  simple[] = {
         { "ai_workers", "gauge", "Workers known to the book.", m->workers },
         { "ai_tenants", "gauge", "Tenants configured.",
           m->mcf->tenants.nelts },
@@ -158,12 +167,7 @@ ngx_http_ai_metrics_node(ngx_http_ai_metrics_t *m)
         { NULL, NULL, NULL, 0 }
     };
 
-    for (i = 0; simple[i].name; i++) {
-        ngx_http_ai_metrics_family(m, simple[i].name, simple[i].type,
-                                   simple[i].help);
-        ngx_http_ai_metrics_sample(m, simple[i].name, NULL, NULL, NULL, NULL,
-                                   simple[i].n, 0);
-    }
+    ngx_http_ai_metrics_simple(m, simple);
 
     ngx_http_ai_metrics_family(m, "ai_refused_total", "counter",
                                "Requests refused, by reason.");
@@ -172,6 +176,66 @@ ngx_http_ai_metrics_node(ngx_http_ai_metrics_t *m)
         ngx_http_ai_metrics_sample(m, "ai_refused_total", NULL, NULL,
                                    "reason", ngx_http_ai_refusal_names[i],
                                    ngx_ai_tally_refusals(m->mcf->tally, i), 0);
+    }
+}
+
+
+static void
+ngx_http_ai_metrics_simple(ngx_http_ai_metrics_t *m,
+    const ngx_http_ai_metric_t *simple)
+{
+    for ( /* void */ ; simple->name; simple++) {
+        ngx_http_ai_metrics_family(m, simple->name, simple->type,
+                                   simple->help);
+        ngx_http_ai_metrics_sample(m, simple->name, NULL, NULL, NULL, NULL,
+                                   simple->n, 0);
+    }
+}
+
+
+static void
+ngx_http_ai_metrics_directory(ngx_http_ai_metrics_t *m)
+{
+    ngx_uint_t           i;
+    ai_dir_stat_t        st;
+    ngx_ai_directory_t  *d;
+
+    d = m->mcf->directory;
+
+    if (d == NULL || d->dir == NULL) {
+        return;
+    }
+
+    ngx_ai_directory_lock(d);
+    ai_dir_stat(d->dir, &st);
+    ngx_ai_directory_unlock(d);
+
+    const ngx_http_ai_metric_t  simple[] = {
+        { "ai_directory_complete", "gauge",
+          "Whether an unknown key is known to be unknown.",
+          ai_dir_complete(d->dir) },
+        { "ai_directory_version", "counter", "Changes of the directory.",
+          ai_dir_version(d->dir) },
+        { "ai_directory_size_bytes", "gauge", "Size of the directory.",
+          st.size },
+        { "ai_directory_used_bytes", "gauge", "Bytes of its records.",
+          st.used },
+        { "ai_directory_refused", "gauge",
+          "Records that found no room in the last load.", st.refused },
+        { "ai_directory_recovered_total", "counter",
+          "Changes of killed workers that were undone.", st.recovered },
+        { NULL, NULL, NULL, 0 }
+    };
+
+    ngx_http_ai_metrics_simple(m, simple);
+
+    ngx_http_ai_metrics_family(m, "ai_directory_records", "gauge",
+                               "Records, by kind.");
+
+    for (i = 0; i < AI_DIR_KINDS; i++) {
+        ngx_http_ai_metrics_sample(m, "ai_directory_records", NULL, NULL,
+                                   "kind", ngx_http_ai_record_names[i],
+                                   st.records[i], 0);
     }
 }
 

@@ -45,8 +45,9 @@ static ngx_int_t ngx_http_ai_models_one(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
 static void ngx_http_ai_models_write(ngx_http_ai_json_t *js,
     ai_dialect_t dialect, ngx_http_ai_listed_t *m);
-static void ngx_http_ai_models_gemini(ai_buf_t *b, ngx_http_ai_listed_t *m);
-static ngx_uint_t ngx_http_ai_models_embeds(ngx_http_ai_model_t *model);
+static void ngx_http_ai_models_gemini(ai_buf_t *b, ngx_http_ai_listed_t *m,
+    const ai_price_t *price);
+static ngx_uint_t ngx_http_ai_models_embeds(const ai_price_t *price);
 
 
 ngx_int_t
@@ -375,7 +376,9 @@ ngx_http_ai_models_write(ngx_http_ai_json_t *js, ai_dialect_t dialect,
     switch (dialect) {
 
     case AI_DIALECT_GEMINI:
-        ngx_http_ai_models_gemini(b, m);
+        ngx_http_ai_models_gemini(b, m,
+                                  ngx_http_ai_price(
+                                      ngx_http_ai_ctx(js->request), m->model));
         return;
 
     case AI_DIALECT_ANTHROPIC:
@@ -397,7 +400,8 @@ ngx_http_ai_models_write(ngx_http_ai_json_t *js, ai_dialect_t dialect,
 
 
 static void
-ngx_http_ai_models_gemini(ai_buf_t *b, ngx_http_ai_listed_t *m)
+ngx_http_ai_models_gemini(ai_buf_t *b, ngx_http_ai_listed_t *m,
+    const ai_price_t *price)
 {
     u_char  *quote;
 
@@ -428,7 +432,7 @@ ngx_http_ai_models_gemini(ai_buf_t *b, ngx_http_ai_listed_t *m)
 
     ai_buf_cstr(b, ",\"supportedGenerationMethods\":");
 
-    if (ngx_http_ai_models_embeds(m->model)) {
+    if (ngx_http_ai_models_embeds(price)) {
         ai_buf_cstr(b, "[\"embedContent\",\"batchEmbedContents\","
                        "\"countTokens\"]}");
         return;
@@ -439,15 +443,20 @@ ngx_http_ai_models_gemini(ai_buf_t *b, ngx_http_ai_listed_t *m)
 }
 
 
-/* a model without a price for output makes none */
+/* a model without a price for output makes none; without any price, who knows
+   what it does */
 
 static ngx_uint_t
-ngx_http_ai_models_embeds(ngx_http_ai_model_t *model)
+ngx_http_ai_models_embeds(const ai_price_t *price)
 {
     unsigned  i;
 
-    for (i = 0; i < model->price.nlines; i++) {
-        if (model->price.lines[i].given
+    if (price == NULL) {
+        return 0;
+    }
+
+    for (i = 0; i < price->nlines; i++) {
+        if (price->lines[i].given
             & (1 << AI_CLASS_OUTPUT | 1 << AI_CLASS_OUTPUT_AUDIO
                | 1 << AI_CLASS_OUTPUT_IMAGE))
         {

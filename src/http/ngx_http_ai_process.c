@@ -129,6 +129,16 @@ ngx_http_ai_init_module(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    /* tenants first: their limits say what is counted of their rows */
+
+    if (mcf->directory && mcf->directory->fresh
+        && ngx_ai_directory_restore(cycle, mcf->directory, &mcf->ledger.path,
+                                    mcf->zone)
+           == NGX_ERROR)
+    {
+        return NGX_ERROR;
+    }
+
     if (!mcf->zone->fresh) {
         return NGX_OK;
     }

@@ -29,8 +29,9 @@ int64_t ngx_http_ai_cost(ngx_http_ai_ctx_t *ctx, ai_usage_t *u);
 /* the price tier of the answer; AI_DECLINED: a word that nobody knows */
 int ngx_http_ai_tier(ngx_http_ai_ctx_t *ctx);
 
-/* the configured model of the name that the answer gave, or the admitted */
-ngx_http_ai_model_t *ngx_http_ai_served(ngx_http_ai_ctx_t *ctx);
+/* the price of the model that the answer named, where it is configured and has
+   one, or else of the admitted one */
+const ai_price_t *ngx_http_ai_served(ngx_http_ai_ctx_t *ctx);
 
 
 #endif /* NGX_HTTP_AI_SETTLE_H */

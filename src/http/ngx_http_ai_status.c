@@ -33,6 +33,8 @@ static void ngx_http_ai_status_workers(ngx_http_ai_json_t *js,
 static void ngx_http_ai_status_zone(ai_buf_t *b, ngx_http_ai_main_conf_t *mcf);
 static void ngx_http_ai_status_ledger(ai_buf_t *b,
     ngx_http_ai_main_conf_t *mcf);
+static void ngx_http_ai_status_directory(ai_buf_t *b,
+    ngx_http_ai_main_conf_t *mcf);
 static void ngx_http_ai_status_refusals(ai_buf_t *b,
     const uint64_t refused[AI_REFUSED_N]);
 static void ngx_http_ai_status_totals(ai_buf_t *b,
@@ -59,6 +61,14 @@ const char *const  ngx_http_ai_refusal_names[AI_REFUSED_N] = {
     "concurrency",
     "request",
     "gateway"
+};
+
+const char *const  ngx_http_ai_record_names[AI_DIR_KINDS] = {
+    "keys",
+    "tenants",
+    "plans",
+    "prices",
+    "spend"
 };
 
 static const char *const  ngx_http_ai_dialect_names[] = {
@@ -167,6 +177,8 @@ ngx_http_ai_status_head(ngx_http_ai_json_t *js, ngx_http_ai_main_conf_t *mcf,
     ngx_http_ai_status_zone(b, mcf);
     ai_buf_cstr(b, ",\"ledger\":");
     ngx_http_ai_status_ledger(b, mcf);
+    ai_buf_cstr(b, ",\"directory\":");
+    ngx_http_ai_status_directory(b, mcf);
     ai_buf_cstr(b, ",\"totals\":");
     ngx_http_ai_status_totals(b, mcf);
 }
@@ -279,6 +291,47 @@ ngx_http_ai_status_ledger(ai_buf_t *b, ngx_http_ai_main_conf_t *mcf)
     ngx_http_ai_status_field(b, "shipped", st.shipped);
     ai_buf_cstr(b, ",\"sink\":");
     ai_buf_cstr(b, st.sink ? "true}" : "false}");
+}
+
+
+static void
+ngx_http_ai_status_directory(ai_buf_t *b, ngx_http_ai_main_conf_t *mcf)
+{
+    ngx_uint_t           i;
+    ai_dir_stat_t        st;
+    ngx_ai_directory_t  *d;
+
+    d = mcf->directory;
+
+    if (d == NULL || d->dir == NULL) {
+        ai_buf_cstr(b, "null");
+        return;
+    }
+
+    ngx_ai_directory_lock(d);
+    ai_dir_stat(d->dir, &st);
+    ngx_ai_directory_unlock(d);
+
+    ai_buf_cstr(b, "{\"complete\":");
+    ai_buf_cstr(b, ai_dir_complete(d->dir) ? "true," : "false,");
+    ngx_http_ai_status_field(b, "version", ai_dir_version(d->dir));
+    ai_buf_char(b, ',');
+    ngx_http_ai_status_field(b, "size", st.size);
+    ai_buf_char(b, ',');
+    ngx_http_ai_status_field(b, "used", st.used);
+    ai_buf_cstr(b, ",\"records\":");
+
+    for (i = 0; i < AI_DIR_KINDS; i++) {
+        ai_buf_char(b, i ? ',' : '{');
+        ngx_http_ai_status_field(b, ngx_http_ai_record_names[i],
+                                 st.records[i]);
+    }
+
+    ai_buf_cstr(b, "},");
+    ngx_http_ai_status_field(b, "refused", st.refused);
+    ai_buf_char(b, ',');
+    ngx_http_ai_status_field(b, "recovered", st.recovered);
+    ai_buf_char(b, '}');
 }
 
 

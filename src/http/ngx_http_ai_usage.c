@@ -9,7 +9,7 @@
 
 
 #define NGX_HTTP_AI_LIMIT_SIZE  512
-#define NGX_HTTP_AI_HEAD_SIZE   256
+#define NGX_HTTP_AI_HEAD_SIZE   512
 
 
 /* one limit with its state, copied out under the lock */
@@ -35,6 +35,7 @@ static void ngx_http_ai_usage_views(ngx_http_ai_usage_t *u, ai_book_t *book,
     ai_ref_t owner, ngx_array_t *limits, unsigned key);
 static void ngx_http_ai_usage_head(ngx_http_ai_json_t *js,
     ngx_http_ai_key_t *key, ngx_http_ai_usage_t *u);
+static void ngx_http_ai_usage_balance(ai_buf_t *b, ngx_http_ai_usage_t *u);
 static void ngx_http_ai_usage_limit(ngx_http_ai_json_t *js,
     ngx_http_ai_usage_t *u, ngx_http_ai_usage_limit_t *l);
 static void ngx_http_ai_usage_amount(ai_buf_t *b, const char *name,
@@ -209,7 +210,38 @@ ngx_http_ai_usage_head(ngx_http_ai_json_t *js, ngx_http_ai_key_t *key,
 
     ai_buf_cstr(b, ",\"concurrency\":");
     ai_buf_int(b, u->tenant.open);
+    ngx_http_ai_usage_balance(b, u);
     ai_buf_cstr(b, ",\"limits\":[");
+}
+
+
+/* what a prepaid tenant has paid, and what is left of it */
+
+static void
+ngx_http_ai_usage_balance(ai_buf_t *b, ngx_http_ai_usage_t *u)
+{
+    ngx_uint_t                  i;
+    const ai_limit_t           *l;
+    ngx_http_ai_usage_limit_t  *ul;
+
+    for (i = 0; i < u->nlimits; i++) {
+        ul = &u->limits[i];
+        l = ul->limit;
+
+        if (ul->key || l->period != AI_PERIOD_TOTAL) {
+            continue;
+        }
+
+        ai_buf_cstr(b, ",\"balance\":{\"currency\":\"USD\"");
+        ngx_http_ai_usage_amount(b, "credit", l, l->amount);
+        ngx_http_ai_usage_amount(b, "used", l, ul->view.used);
+        ngx_http_ai_usage_amount(b, "held", l, ul->view.held);
+        ngx_http_ai_usage_amount(b, "left", l, ul->view.remaining);
+        ai_buf_char(b, '}');
+        return;
+    }
+
+    ai_buf_cstr(b, ",\"balance\":null");
 }
 
 

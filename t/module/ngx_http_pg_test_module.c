@@ -359,7 +359,7 @@ ngx_http_pg_test_body(ngx_http_request_t *r)
     body.data = p;
     body.len = p ? len : 0;
 
-    for (cl = r->request_body->bufs; p && cl; cl = cl->next) {
+    for (cl = r->request_body->bufs; p && len && cl; cl = cl->next) {
         p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
     }
 

@@ -67,6 +67,17 @@ test_shapes(void **state)
           "\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo"
           "\",\"reason\":\"API_KEY_INVALID\",\"domain\":\"googleapis.com\"}]"
           "}}" },
+        { AI_ERR_SUSPENDED, AI_DIALECT_OPENAI, 0, 403,
+          "{\"error\":{\"message\":\"The account of this API key is "
+          "suspended.\",\"type\":\"invalid_request_error\",\"param\":null,"
+          "\"code\":\"tenant_suspended\"}}" },
+        { AI_ERR_SUSPENDED, AI_DIALECT_ANTHROPIC, 0, 403,
+          "{\"type\":\"error\",\"error\":{\"type\":\"permission_error\","
+          "\"message\":\"The account of this API key is suspended.\"},"
+          "\"request_id\":\"id-1\"}" },
+        { AI_ERR_SUSPENDED, AI_DIALECT_GEMINI, 0, 403,
+          "{\"error\":{\"code\":403,\"message\":\"The account of this API "
+          "key is suspended.\",\"status\":\"PERMISSION_DENIED\"}}" },
         { AI_ERR_NO_MODEL, AI_DIALECT_AZURE, 0, 404,
           "{\"error\":{\"message\":\"The model `x\\\"y` does not exist or you "
           "do not have access to it.\",\"type\":\"invalid_request_error\","

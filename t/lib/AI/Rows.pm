@@ -6,6 +6,8 @@ package AI::Rows;
 #   my $rows = AI::Rows->new(seed => 7);
 #   my $line = $rows->line(tenant => 'acme', cost => 1_500_000_000);
 #
+#   is(AI::Rows::ship($pg, 1, $line), '1|0|0', 'inserted, none twice, none bad');
+#
 # A line is text without its line end.  Words: those of the row; cost is in
 # nano-dollars, ms the time of the admission (now by default).
 
@@ -96,6 +98,27 @@ sub line {
     return '{' . join(',', map { "\"$_\":" . text($v{$_}) }
         grep { exists $v{$_} } columns()) . '}';
 }
+
+
+# A batch as a gateway sends it; the node is a small number.
+
+sub batch_sql {
+    my ($node, @lines) = @_;
+
+    my $hex = unpack 'H*', join '', map { "$_\n" } @lines;
+
+    return sprintf "SELECT * FROM ai.ship('%s', '\\x%s')", node($node), $hex;
+}
+
+
+sub ship {
+    my ($pg, @batch) = @_;
+
+    return $pg->psql(batch_sql(@batch), role => 'ai_gateway');
+}
+
+
+sub node { return sprintf '00000000-0000-4000-8000-%012d', $_[0] }
 
 
 # a reference to a scalar is JSON already
