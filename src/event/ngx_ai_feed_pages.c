@@ -217,6 +217,7 @@ ngx_ai_feed_changes_done(ngx_ai_feed_t *feed, ngx_ai_op_t *op)
         }
     }
 
+    kind = ngx_ai_pg_value(op, n - 1, 0);
     name = ngx_ai_pg_value(op, n - 1, 1);
     p = ngx_sprintf(after, "%c\t", kind.data[0]);
     p = ngx_cpymem(p, name.data, name.len);
