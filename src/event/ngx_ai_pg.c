@@ -89,6 +89,17 @@ ngx_ai_pg_listen(ngx_ai_pg_t *pg, const char *const *channels,
 }
 
 
+void
+ngx_ai_pg_unlisten(ngx_ai_pg_t *pg)
+{
+    pg->channels = NULL;
+    pg->notify = NULL;
+    pg->store.keep = 0;
+
+    ngx_ai_pg_notes_drop(pg);
+}
+
+
 ngx_ai_op_t *
 ngx_ai_pg_query(ngx_ai_pg_t *pg, const ngx_ai_pg_query_t *q,
     ngx_ai_op_pt handler, void *data)

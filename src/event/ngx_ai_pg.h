@@ -69,6 +69,12 @@ void ngx_ai_pg_listen(ngx_ai_pg_t *pg, const char *const *channels,
     ngx_ai_pg_notify_pt handler, void *data);
 
 /*
+ * Stops that: notifications are dropped, and the connection, which may serve
+ * others, comes back only for a statement once it is lost.
+ */
+void ngx_ai_pg_unlisten(ngx_ai_pg_t *pg);
+
+/*
  * Sends a statement with parameters: text unless binary[i].  Values are
  * copied, save where a length is given and "hold" is set: then they must stay
  * as they are until the handler was called or the op is detached.  NULL: no

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include "nginx.h"
 #include "../../src/event/ngx_ai_sink.h"
+#include "../../src/event/ngx_ai_sums.h"
 #include "../../src/core/ai_key.h"
 
 
@@ -1059,6 +1060,98 @@ rotation(void)
 }
 
 
+/* sums of two rows of one time, as those of a rotated file */
+
+static void
+sums_of(int dirfd, const char *stem, time_t at, int64_t cost)
+{
+    ai_row_t       r;
+    ngx_ai_sums_t  sums;
+    ai_str_t       tenant = ai_string("acme"), key = ai_string("prod");
+
+    memset(&r, 0, sizeof(r));
+    r.time_ms = (uint64_t) at * 1000;
+    r.tenant = tenant;
+    r.key = key;
+    r.used[AI_RES_COST] = cost;
+
+    ngx_ai_sums_init(&sums, time(NULL), NGX_AI_SUMS_FILE);
+    ngx_ai_sums_add(&sums, &r);
+    ngx_ai_sums_add(&sums, &r);
+    ok(ngx_ai_sums_write(&sums, dirfd, stem) == NGX_OK, "sums");
+    ngx_ai_sums_free(&sums);
+}
+
+
+static ai_owner_view_t
+rebuilt(ngx_int_t expected)
+{
+    ngx_ai_zone_t      *zone;
+    static ngx_uint_t   number = 100;
+
+    zone = test_zone(1024 * 1024, (u_char) number++);
+    ok(ngx_ai_ledger_rebuild(cycle, &conf, zone) == expected, "rebuild");
+
+    return view(zone);
+}
+
+
+/* files that are gone count for ever, and those of a kill not twice */
+
+static void
+folding(void)
+{
+    int               fd;
+    ngx_uint_t        i;
+    ngx_ai_report_t   report;
+    ai_owner_view_t   v;
+    const char       *old = "usage-20200102T000000Z-000001";
+    const char       *new = "usage-20990101T000000Z-000001";
+
+    begin(64 * 1024, 8 * 1024);
+    ngx_ai_report_init(&report);
+    fd = open(dir, O_RDONLY|O_DIRECTORY);
+
+    sums_of(fd, old, 1577836800, AI_LIMIT_MAX);
+    v = rebuilt(NGX_OK);
+    ok(v.cost == 2 * AI_LIMIT_MAX && v.used_month[AI_RES_COST] == 0,
+       "what was spent long ago");
+
+    /* twice, and killed before the file was removed */
+
+    for (i = 0; i < 2; i++) {
+        ok(ngx_ai_sums_fold(fd, old, time(NULL), &report) == NGX_OK, "fold");
+        sums_of(fd, old, 1577836800, AI_LIMIT_MAX);
+    }
+
+    v = rebuilt(NGX_OK);
+    ok(v.cost == 2 * AI_LIMIT_MAX, "counted once");
+    ok(files("-000001.sum") == 0, "what a kill has left is removed");
+
+    sums_of(fd, new, time(NULL), 7);
+    ok(ngx_ai_sums_fold(fd, new, time(NULL), &report) == NGX_OK, "fold");
+    v = rebuilt(NGX_OK);
+    ok(v.cost == 2 * AI_LIMIT_MAX + 14, "both files");
+    ok(v.used_month[AI_RES_COST] == 14 && v.used_day[AI_RES_COST] == 14,
+       "each in its windows");
+
+    ok(ngx_ai_sums_fold(fd, "usage-none", time(NULL), &report) == NGX_OK,
+       "a file that is gone");
+    v = rebuilt(NGX_OK);
+    ok(v.cost == 2 * AI_LIMIT_MAX + 14, "is nothing");
+
+    i = (ngx_uint_t) openat(fd, "shipped.sum", O_WRONLY|O_APPEND);
+    ok(write((int) i, "x", 1) == 1, "damage");
+    close((int) i);
+    ok(ngx_ai_sums_fold(fd, new, time(NULL), &report) == NGX_ERROR,
+       "nothing is folded into a damaged file");
+    (void) rebuilt(NGX_ERROR);
+
+    close(fd);
+    end();
+}
+
+
 static void
 spoil(const char *path, void *data)
 {
@@ -1362,6 +1455,7 @@ main(int argc, char **argv)
     full_disk();
     full_tmpfs();
     rotation();
+    folding();
     damage();
     removal();
     other_book();
