@@ -158,7 +158,7 @@ error_is(call('echo', {}, key => undef, headers => {
     'key of another scheme');
 error_is(call('echo', {}, key => 'sk' . 'x' x 4000), 401, 'invalid_admin_key',
     'long key');
-is($t->chat(undef, key => 'ops')->status, 401, 'no tenant');
+like($t->chat(undef, key => 'ops')->status, qr/^(?:401|503)$/, 'no tenant');
 
 is($t->post('/closed/echo', {}, key => 'ops')->status, 403,
     'other rules of the operator');

@@ -23,6 +23,8 @@ typedef struct {
 
 typedef struct {
     ngx_atomic_t             refused[AI_REFUSED_N];
+    ngx_atomic_t             node[NGX_AI_NODE_N];
+    ngx_atomic_t             stores[NGX_AI_TALLY_STORES][NGX_AI_TALLY_STORE_N];
     ngx_ai_tally_provider_t  providers[NGX_AI_TALLY_PROVIDERS];
     uint32_t                 open[AI_BOOK_WORKERS][NGX_AI_TALLY_PROVIDERS];
 } ngx_ai_tally_sh_t;
@@ -43,6 +45,12 @@ const char *const  ngx_ai_tally_names[NGX_AI_TALLY_N] = {
     "server_error",
     "cut",
     "abort"
+};
+
+const char *const  ngx_ai_tally_stores[NGX_AI_TALLY_STORES] = {
+    "ledger",
+    "usage",
+    "admin"
 };
 
 const char *const  ngx_ai_alarm_names[NGX_AI_ALARM_N] = {
@@ -378,4 +386,50 @@ ngx_ai_tally_view(ngx_ai_tally_t *t, ngx_uint_t provider,
     }
 
     return NGX_OK;
+}
+
+
+void
+ngx_ai_tally_node_add(ngx_ai_tally_t *t, ngx_ai_node_t what,
+    ngx_atomic_uint_t n)
+{
+    if (t && t->sh && n) {
+        (void) ngx_atomic_fetch_add(&t->sh->node[what], (ngx_atomic_int_t) n);
+    }
+}
+
+
+void
+ngx_ai_tally_node_set(ngx_ai_tally_t *t, ngx_ai_node_t what,
+    ngx_atomic_uint_t n)
+{
+    if (t && t->sh) {
+        t->sh->node[what] = n;
+    }
+}
+
+
+ngx_atomic_uint_t
+ngx_ai_tally_node(ngx_ai_tally_t *t, ngx_ai_node_t what)
+{
+    return (t && t->sh) ? t->sh->node[what] : 0;
+}
+
+
+void
+ngx_ai_tally_store_add(ngx_ai_tally_t *t, ngx_ai_tally_store_t store,
+    ngx_ai_tally_counter_t what, ngx_atomic_uint_t n)
+{
+    if (t && t->sh && n) {
+        (void) ngx_atomic_fetch_add(&t->sh->stores[store][what],
+                                    (ngx_atomic_int_t) n);
+    }
+}
+
+
+ngx_atomic_uint_t
+ngx_ai_tally_store(ngx_ai_tally_t *t, ngx_ai_tally_store_t store,
+    ngx_ai_tally_counter_t what)
+{
+    return (t && t->sh) ? t->sh->stores[store][what] : 0;
 }

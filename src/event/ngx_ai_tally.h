@@ -66,6 +66,46 @@ typedef struct {
     ngx_uint_t             open;
 } ngx_ai_tally_view_t;
 
+
+/*
+ * The node's dealings with PostgreSQL.  One worker ships and hears, any may be
+ * asked: so it tells the others here, about once a second.
+ */
+
+typedef enum {
+    NGX_AI_NODE_ROWS = 0,           /* counters */
+    NGX_AI_NODE_DUPLICATES,
+    NGX_AI_NODE_QUARANTINED,
+    NGX_AI_NODE_RETRIES,
+
+    NGX_AI_NODE_BEHIND,             /* states: bytes not committed */
+    NGX_AI_NODE_FAILING,            /* shipping fails: 1 */
+    NGX_AI_NODE_COMMITTED,          /* times in seconds; 0: never */
+    NGX_AI_NODE_HEARD,              /* the feed answered */
+    NGX_AI_NODE_N
+} ngx_ai_node_t;
+
+/* its connections, all workers' of a name together */
+
+typedef enum {
+    NGX_AI_STORE_LEDGER = 0,
+    NGX_AI_STORE_USAGE,
+    NGX_AI_STORE_ADMIN,
+    NGX_AI_TALLY_STORES
+} ngx_ai_tally_store_t;
+
+extern const char *const  ngx_ai_tally_stores[NGX_AI_TALLY_STORES];
+
+typedef enum {
+    NGX_AI_TALLY_CONNECTS = 0,
+    NGX_AI_TALLY_LOST,
+    NGX_AI_TALLY_QUERIES,
+    NGX_AI_TALLY_ERRORS,
+    NGX_AI_TALLY_TIMEOUTS,
+    NGX_AI_TALLY_STORE_N
+} ngx_ai_tally_counter_t;
+
+
 typedef struct ngx_ai_tally_s  ngx_ai_tally_t;
 
 
@@ -106,6 +146,18 @@ void ngx_ai_tally_alarm(ngx_ai_tally_t *t, ngx_uint_t provider,
  */
 ngx_int_t ngx_ai_tally_view(ngx_ai_tally_t *t, ngx_uint_t provider,
     const u_char taken[AI_BOOK_WORKERS], ngx_ai_tally_view_t *view);
+
+/* a counter grows, a state is this now */
+void ngx_ai_tally_node_add(ngx_ai_tally_t *t, ngx_ai_node_t what,
+    ngx_atomic_uint_t n);
+void ngx_ai_tally_node_set(ngx_ai_tally_t *t, ngx_ai_node_t what,
+    ngx_atomic_uint_t n);
+ngx_atomic_uint_t ngx_ai_tally_node(ngx_ai_tally_t *t, ngx_ai_node_t what);
+
+void ngx_ai_tally_store_add(ngx_ai_tally_t *t, ngx_ai_tally_store_t store,
+    ngx_ai_tally_counter_t what, ngx_atomic_uint_t n);
+ngx_atomic_uint_t ngx_ai_tally_store(ngx_ai_tally_t *t,
+    ngx_ai_tally_store_t store, ngx_ai_tally_counter_t what);
 
 
 #endif /* NGX_AI_TALLY_H */

@@ -598,6 +598,20 @@ ngx_int_t ngx_http_ai_admin_access(ngx_http_request_t *r,
     ngx_http_ai_loc_conf_t *alcf);
 ngx_int_t ngx_http_ai_admin_handler(ngx_http_request_t *r);
 
+/*
+ * ngx_http_ai_stores.c: the dealings with PostgreSQL, for "ai_status".  start:
+ * worker, with ai_postgres; from then on this worker tells the others what it
+ * did, and once more by tell(), before anything of it is closed.
+ */
+void ngx_http_ai_stores_start(ngx_cycle_t *cycle,
+    ngx_http_ai_main_conf_t *mcf);
+void ngx_http_ai_stores_tell(ngx_http_ai_main_conf_t *mcf);
+void ngx_http_ai_status_stores(ngx_http_ai_json_t *js,
+    ngx_http_ai_main_conf_t *mcf);
+
+/* appends "name":n */
+void ngx_http_ai_status_field(ai_buf_t *b, const char *name, uint64_t n);
+
 /* "ai_metrics": the directive's setter and the handler it sets */
 char *ngx_http_ai_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_ai_metrics_handler(ngx_http_request_t *r);

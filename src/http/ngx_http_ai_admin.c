@@ -434,7 +434,13 @@ ngx_http_ai_admin_copy(ngx_buf_t *buf, u_char *p, size_t size)
     ssize_t  n;
 
     if (!buf->in_file) {
-        ngx_memcpy(p, buf->pos, size);
+
+        /* the last one of HTTP/2 is at no address at all */
+
+        if (size) {
+            ngx_memcpy(p, buf->pos, size);
+        }
+
         return NGX_OK;
     }
 

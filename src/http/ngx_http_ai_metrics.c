@@ -6,29 +6,12 @@
  */
 
 
-#include "ngx_http_ai.h"
+#include "ngx_http_ai_metrics.h"
 
 
 #define NGX_HTTP_AI_METRICS_TENANTS  1000
 #define NGX_HTTP_AI_METRICS_VISITED  20000
 #define NGX_HTTP_AI_METRICS_LOCKED   32
-
-#define NGX_HTTP_AI_SAMPLE_SIZE      256
-
-
-typedef struct {
-    ngx_str_t                 *name;
-    ai_owner_view_t            view;
-} ngx_http_ai_metrics_tenant_t;
-
-typedef struct {
-    ngx_http_ai_json_t         text;
-    ngx_http_ai_main_conf_t   *mcf;
-    u_char                     taken[AI_BOOK_WORKERS];
-    ngx_uint_t                 workers;
-    ngx_http_ai_metrics_tenant_t  *tenants;
-    ngx_uint_t                 ntenants;
-} ngx_http_ai_metrics_t;
 
 
 /* a family of one sample without labels */
@@ -51,12 +34,7 @@ static ngx_int_t ngx_http_ai_metrics_look(ngx_http_request_t *r,
     ngx_http_ai_metrics_t *m);
 static void ngx_http_ai_metrics_tenants(ngx_http_ai_metrics_t *m);
 static void ngx_http_ai_metrics_refused(ngx_http_ai_metrics_t *m);
-static void ngx_http_ai_metrics_family(ngx_http_ai_metrics_t *m,
-    const char *name, const char *type, const char *help);
 static void ngx_http_ai_metrics_label(ai_buf_t *b, ngx_str_t *value);
-static void ngx_http_ai_metrics_sample(ngx_http_ai_metrics_t *m,
-    const char *name, const char *owner, ngx_str_t *value, const char *label,
-    const char *word, uint64_t n, unsigned nanos);
 
 
 char *
@@ -122,6 +100,7 @@ ngx_http_ai_metrics_handler(ngx_http_request_t *r)
     ngx_str_set(&m.text.type, "text/plain; version=0.0.4; charset=utf-8");
 
     ngx_http_ai_metrics_node(&m);
+    ngx_http_ai_metrics_stores(&m);
     ngx_http_ai_metrics_directory(&m);
     ngx_http_ai_metrics_providers(&m);
     ngx_http_ai_metrics_tenants(&m);
@@ -457,7 +436,7 @@ ngx_http_ai_metrics_refused(ngx_http_ai_metrics_t *m)
 }
 
 
-static void
+void
 ngx_http_ai_metrics_family(ngx_http_ai_metrics_t *m, const char *name,
     const char *type, const char *help)
 {
@@ -511,9 +490,7 @@ ngx_http_ai_metrics_label(ai_buf_t *b, ngx_str_t *value)
 }
 
 
-/* name{owner="value",label="word"} n; either label may be absent */
-
-static void
+void
 ngx_http_ai_metrics_sample(ngx_http_ai_metrics_t *m, const char *name,
     const char *owner, ngx_str_t *value, const char *label, const char *word,
     uint64_t n, unsigned nanos)

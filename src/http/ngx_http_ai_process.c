@@ -174,6 +174,10 @@ ngx_http_ai_init_process(ngx_cycle_t *cycle)
 
     (void) ngx_http_ai_ledger_get(mcf);
 
+    if (mcf->postgres) {
+        ngx_http_ai_stores_start(cycle, mcf);
+    }
+
     return NGX_OK;
 }
 
@@ -189,6 +193,8 @@ ngx_http_ai_exit_process(ngx_cycle_t *cycle)
     if (mcf == NULL) {
         return;
     }
+
+    ngx_http_ai_stores_tell(mcf);
 
     if (mcf->pg_usage) {
         ngx_ai_pg_close(mcf->pg_usage, 1);

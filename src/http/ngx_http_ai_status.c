@@ -2,9 +2,10 @@
 /*
  * "ai_status": the state of the gateway as JSON, for the operator.
  *
- * Figures of shared memory are of the node, those of the ledger's slots of the
- * worker that answers.  The list of tenants is bounded: a page of those with
- * figures, and a cursor to go on ("?after="); "?tenant=" picks one.
+ * Figures of shared memory are of the node, those of the ledger's slots and of
+ * connections of the worker that answers.  The list of tenants is bounded: a
+ * page of those with figures, and a cursor to go on ("?after="); "?tenant="
+ * picks one.
  */
 
 
@@ -142,6 +143,7 @@ ngx_http_ai_status_handler(ngx_http_request_t *r)
     ngx_http_ai_json_init(&js, r);
 
     ngx_http_ai_status_head(&js, mcf, taken);
+    ngx_http_ai_status_stores(&js, mcf);
     ngx_http_ai_status_providers(&js, mcf, taken);
     ngx_http_ai_status_tenants(r, &js, mcf);
 
@@ -226,7 +228,7 @@ ngx_http_ai_status_workers(ngx_http_ai_json_t *js,
 }
 
 
-static void
+void
 ngx_http_ai_status_field(ai_buf_t *b, const char *name, uint64_t n)
 {
     ai_buf_char(b, '"');
