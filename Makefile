@@ -46,6 +46,18 @@ build:  ## build/ngx_http_ai_tenant_module.so, against Debian's nginx
 $(MODULE): $(MODULE_SRC) tools/build
 	@tools/build $(BUILD)
 
+# the PostgreSQL client under directives of the tests' own, t/pg_*.t
+
+PG_TEST_SRC := $(wildcard t/module/*) $(MODULE_SRC)
+
+$(BUILD)/module/ngx_http_pg_test_module.so: $(PG_TEST_SRC) tools/build
+	@tools/build $(@D) '' t/module
+
+$(BUILD)/asan/module/ngx_http_pg_test_module.so: $(PG_TEST_SRC) tools/build
+	@tools/build $(@D) '$(SANITIZE) -O1' t/module
+
+test-module: $(BUILD)/module/ngx_http_pg_test_module.so
+
 run: build  ## a gateway on 127.0.0.1:8080 to try, with stand-in providers
 	@tools/demo
 
@@ -59,7 +71,7 @@ db:  ## a PostgreSQL of one's own in build/db, with the schema of sql/
 	@tools/deps test
 	@tools/db local
 
-test: deps build  ## everything: the last line is "Result: PASS"
+test: deps build test-module  ## everything: the last line is "Result: PASS"
 	@$(MAKE) -s unit
 	@$(MAKE) -s fuzz FUZZ_SECONDS=5
 	@$(MAKE) -s asan
@@ -113,13 +125,13 @@ ASAN_ENV = AI_MODULE=$(CURDIR)/$(BUILD)/asan/$(SO) AI_TIMEOUT_FACTOR=3 \
 	ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:abort_on_error=1 \
 	UBSAN_OPTIONS=print_stacktrace=1
 
-asan: $(BUILD)/asan/$(SO)  ## t/*.t with AddressSanitizer and UBSan
+asan: $(BUILD)/asan/$(SO) $(BUILD)/asan/module/ngx_http_pg_test_module.so  ## t/*.t with AddressSanitizer and UBSan
 	$(ASAN_ENV) prove -j$(JOBS) $(filter-out t/layers.t t/sdk.t,$(TESTS))
 
 $(BUILD)/asan/$(SO): $(MODULE_SRC) tools/build
 	@tools/build $(BUILD)/asan '$(SANITIZE) -O1'
 
-valgrind: $(MODULE)  ## most of t/*.t under valgrind
+valgrind: $(MODULE) test-module  ## most of t/*.t under valgrind
 	AI_VALGRIND=1 AI_TIMEOUT_FACTOR=10 prove -j$(JOBS) $(VALGRIND_TESTS)
 
 bench: build $(BUILD)/standin $(BUILD)/streams  ## side by side with bare nginx
@@ -137,8 +149,9 @@ format:  ## lay the C sources out as nginx does
 
 # the ledger's own tests: its event layer and stand-ins for nginx, no server
 
-LEDGER_SRC := $(addprefix src/event/ngx_ai_,$(addsuffix .c,ledger segment \
-	segment_slot sink sink_scan ship reaper rebuild usage ids rotate sums report))
+LEDGER_SRC := $(addprefix src/event/ngx_ai_,$(addsuffix .c,cursor fold ids \
+	ledger node reaper rebuild report rotate segment segment_slot ship sink \
+	sink_scan spool spool_file sums usage))
 NGINX_INC := $(addprefix -I/usr/share/nginx/src/src/,core event \
 	event/modules os/unix) -I$(BUILD)/nginx
 KILLS ?= 100
@@ -169,6 +182,6 @@ clean:  ## remove what was built, save the SDKs
 	rm -rf $(filter-out $(BUILD)/venv $(BUILD)/node,$(wildcard $(BUILD)/*)) \
 	    $(BUILD)/.deps-build
 
-.PHONY: coverage help deps build run key ledger test check unit fuzz asan valgrind \
+.PHONY: coverage help deps build test-module run key ledger test check unit fuzz asan valgrind \
 	bench kill-test format clean
 .SECONDARY:

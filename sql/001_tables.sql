@@ -149,7 +149,8 @@ CREATE TABLE unit_prices (
     unit            text NOT NULL CHECK (unit IN ('web_search', 'web_fetch',
                         'audio_second', 'character', 'image', 'request')),
     usd             numeric(20,9) NOT NULL CHECK (usd >= 0),
-    PRIMARY KEY (list, model, unit)
+    valid_from      timestamptz NOT NULL DEFAULT '-infinity',
+    PRIMARY KEY (list, model, unit, valid_from)
 );
 
 

@@ -99,7 +99,8 @@ ai_book_init(void *mem, size_t size, const ai_char zone_id[16])
 
     at = bk->heads + heads * sizeof(ai_ref_t);
     at = ai_array_init(&bk->owners, at, owners, sizeof(ai_owner_t));
-    at = ai_array_init(&bk->cells, at, owners * AI_BOOK_CELLS, sizeof(ai_cell_t));
+    at = ai_array_init(&bk->cells, at, owners * AI_BOOK_CELLS,
+                       sizeof(ai_cell_t));
     ai_array_init(&bk->holds, at, holds, sizeof(ai_hold_t));
 
     memset(ai_head_at(bk, 0), 0, heads * sizeof(ai_ref_t));

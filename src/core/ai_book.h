@@ -188,8 +188,8 @@ typedef struct {
  * than burst never passes; windows need used + held + bound <=
  * amount, and so do buckets of cost, level >= held + bound: what is held there
  * is not refilled; a total of cost needs it of all that was ever spent, here
- * and by others, and of all holds; concurrency needs open < amount.  A bucket keeps what was
- * taken from it when its limit is changed.
+ * and by others, and of all holds; concurrency needs open < amount.  A bucket
+ * keeps what was taken from it when its limit is changed.
  *
  * AI_ERROR also for an ask that cannot be judged: a negative bound, an unknown
  * worker, two limits of a party on one bucket, more than 64 limits.

@@ -55,8 +55,6 @@ typedef struct {
     ai_owner_id_t    id;
     ai_ref_t         next;          /* in the hash chain, or free */
     ai_ref_t         cells;         /* its buckets */
-    ai_ref_t         others;        /* what was used by others, by window */
-    uint32_t         kept;          /* its totals are judged: not for reuse */
     uint32_t         open;
     uint32_t         live;          /* 0: free */
     ai_window_t      window[AI_WINDOWS];
@@ -65,6 +63,8 @@ typedef struct {
     uint64_t         tokens[2];
     int64_t          cost;
     int64_t          cost_others;
+    ai_ref_t         others;        /* what was used by others, by window */
+    uint32_t         kept;          /* its totals are judged: not for reuse */
     uint64_t         refused[AI_REFUSED_N]; /* atomic, not in the journal */
 } ai_owner_t;
 

@@ -22,9 +22,9 @@ typedef struct {
     int64_t            bound[AI_RES_COUNTED];
     int64_t            guess[AI_RES_COUNTED];
     uint16_t           draws[2];    /* ai_cell_bit() */
+    unsigned           totals;      /* a bit of each party with such a limit */
     unsigned           ndraw;
     ai_draw_t          draw[AI_BOOK_DRAWS];
-    unsigned           totals:2;    /* parties with a limit of that kind */
     unsigned           refused:1;
 } ai_take_t;
 
@@ -207,62 +207,68 @@ ai_take_bucket(ai_take_t *t, unsigned party, const ai_limit_t *l,
 }
 
 
-/* ms until a window or a balance that is used up comes back */
-
-static int64_t
-ai_take_end(const ai_take_t *t, const ai_limit_t *l)
-{
-    uint64_t  now_s;
-
-    if (l->period == AI_PERIOD_TOTAL) {
-        return -1;
-    }
-
-    now_s = t->tx.now_s;
-
-    return (int64_t) (ai_window_end(l->period, now_s) - now_s) * 1000;
-}
-
-
 static void
 ai_take_window(ai_take_t *t, unsigned party, const ai_limit_t *l,
     ai_refused_t *why)
 {
     int64_t             n, used, held, wait;
+    uint64_t            now_s;
     unsigned            r;
-    const ai_owner_t   *o;
     const ai_window_t  *w;
 
     r = l->resource;
     n = t->bound[r];
-    o = ai_owner_at(t->tx.book, t->owner[party]);
+    now_s = t->tx.now_s;
 
-    if (l->period == AI_PERIOD_TOTAL) {
-        used = ai_sum(o->cost, o->cost_others);
-        held = o->held[r];
+    w = ai_window_now(ai_owner_at(t->tx.book, t->owner[party]),
+                      l->period - AI_PERIOD_DAY, now_s);
 
-    } else {
-        w = ai_window_now(o, l->period - AI_PERIOD_DAY, t->tx.now_s);
-        used = w ? w->used[r] : 0;
-        held = w ? w->held[r] : 0;
-    }
+    used = w ? w->used[r] : 0;
+    held = w ? w->held[r] : 0;
 
-    /* a balance may be larger than any other amount, but no bound is */
-
-    if (l->amount > 0 && n <= AI_LIMIT_MAX
-        && (__int128) used + held + n <= (__int128) l->amount)
+    if (l->amount > 0 && (__int128) used + held + n <= (__int128) l->amount)
     {
         return;
     }
 
-    if (l->amount <= 0 || n > l->amount || n > AI_LIMIT_MAX) {
+    if (l->amount <= 0 || n > l->amount) {
         wait = -1;
 
     } else if ((__int128) used + n <= (__int128) l->amount) {
         wait = AI_BOOK_RETRY;
 
     } else {
-        wait = ai_take_end(t, l);
+        wait = (int64_t) (ai_window_end(l->period, now_s) - now_s) * 1000;
+    }
+
+    ai_take_refuse(t, party, l, used, held, wait, why);
+}
+
+
+/* a balance may be larger than any other amount; a bound that was cut is not */
+
+static void
+ai_take_total(ai_take_t *t, unsigned party, const ai_limit_t *l,
+    ai_refused_t *why)
+{
+    int64_t            n, used, held, wait;
+    const ai_owner_t  *o;
+
+    o = ai_owner_at(t->tx.book, t->owner[party]);
+
+    n = t->bound[AI_RES_COST];
+    used = ai_sum(o->cost, o->cost_others);
+    held = o->held[AI_RES_COST];
+    wait = -1;
+
+    if (l->amount > 0 && n <= AI_LIMIT_MAX
+        && (__int128) used + n <= (__int128) l->amount)
+    {
+        if ((__int128) used + held + n <= (__int128) l->amount) {
+            return;
+        }
+
+        wait = AI_BOOK_RETRY;
     }
 
     ai_take_refuse(t, party, l, used, held, wait, why);
@@ -286,8 +292,11 @@ ai_take_judge(ai_take_t *t, ai_refused_t *why)
                 if (ai_is_bucket(l)) {
                     ai_take_bucket(t, i, l, why);
 
-                } else {
+                } else if (l->period != AI_PERIOD_TOTAL) {
                     ai_take_window(t, i, l, why);
+
+                } else {
+                    ai_take_total(t, i, l, why);
                 }
 
                 continue;

@@ -31,6 +31,7 @@ struct ngx_ai_ledger_s {
     ngx_uint_t            current;
 
     u_char                zone_id[16];
+    u_char                node[NGX_AI_NODE_ID + 1];
     uint32_t              pid;
     uint64_t              start;
     ngx_int_t             worker;       /* in the book; -1: none yet */
@@ -232,6 +233,16 @@ ngx_ai_ledger_open(ngx_cycle_t *cycle, ngx_ai_ledger_conf_t *conf,
         return NULL;
     }
 
+    if (conf->database
+        && (ngx_ai_node_make(cycle->log, conf) != NGX_OK
+            || ngx_ai_node_read(cycle->log, conf, ld->node) != NGX_OK
+            || (ld->sink.spool = ngx_ai_spool_create()) == NULL))
+    {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, 0,
+                      "ai ledger: no rows go to the database");
+        ld->node[0] = '\0';
+    }
+
     /* without a segment the worker refuses, and asks again each second */
 
     (void) ngx_ai_ledger_more(ld);
@@ -262,6 +273,10 @@ ngx_ai_ledger_tick_handler(ngx_event_t *ev)
 
     if (ld->full) {
         (void) ngx_ai_ledger_more(ld);
+    }
+
+    if (ngx_exiting) {
+        ngx_ai_word_set(&ld->sink.yield, 1);
     }
 
     ngx_add_timer(ev, NGX_AI_LEDGER_TICK);
@@ -450,13 +465,44 @@ ngx_ai_ledger_stat(ngx_ai_ledger_t *ld, ngx_ai_ledger_stat_t *st)
     st->slots_open = ld->open;
     st->damaged = ngx_ai_word_get(&ld->sink.damaged);
     st->shipped = ngx_ai_word_get(&ld->sink.shipped);
-    st->sink = ngx_ai_word_get(&ld->sink.sink) != 0;
+    st->behind = ld->sink.spool ? ngx_ai_word_get(&ld->sink.spool->behind) : 0;
+    st->sink = ngx_ai_ledger_sink(ld);
     st->full = ld->full;
 
     for (i = 0; i < ld->nsegments; i++) {
         st->slots += ld->segments[i].nslots;
         st->waiting += ngx_ai_segment_waiting(&ld->segments[i]);
     }
+}
+
+
+ngx_uint_t
+ngx_ai_ledger_sink(ngx_ai_ledger_t *ld)
+{
+    return ngx_ai_word_get(&ld->sink.sink) != 0;
+}
+
+
+const u_char *
+ngx_ai_ledger_node(ngx_ai_ledger_t *ld)
+{
+    return ld->node[0] ? ld->node : NULL;
+}
+
+
+ngx_ai_spool_t *
+ngx_ai_ledger_spool(ngx_ai_ledger_t *ld)
+{
+    return ld->sink.spool;
+}
+
+
+/* without the mutex: a signal that is missed costs one wait */
+
+void
+ngx_ai_ledger_wake(ngx_ai_ledger_t *ld)
+{
+    (void) pthread_cond_signal(&ld->wake);
 }
 
 

@@ -6,8 +6,9 @@
  *   <path>/NNNNNNNN.seg   a segment; its owner holds flock() on it while it
  *                         lives, so that a lock that can be taken proves a
  *                         death, of a worker or of a whole nginx
- *   <path>/usage.jsonl    the rows, when no database takes them
+ *   <path>/usage.jsonl    the rows, until a database has committed them
  *   <path>/sink.lock      flock() of the one process that ships rows
+ *   <path>/node.id        the UUID that a database knows this directory by
  *
  * Nothing here makes a system call on the request path while a free slot is
  * left.  Files are created by workers under the worker's user.
@@ -48,6 +49,7 @@ typedef struct {
     ngx_uid_t         user;     /* of the workers; (ngx_uid_t) -1: ours */
     ngx_ai_parties_pt parties;
     void             *data;     /* of parties */
+    unsigned          database:1;   /* rows are shipped, see ngx_ai_spool.h */
 } ngx_ai_ledger_conf_t;
 
 typedef struct ngx_ai_ledger_s  ngx_ai_ledger_t;
@@ -103,11 +105,40 @@ typedef struct {
     ngx_uint_t        waiting;      /* ended, not shipped yet */
     ngx_uint_t        damaged;      /* slots or segments set aside */
     uint64_t          shipped;      /* rows by this process */
+    uint64_t          behind;       /* bytes of rows not in the database;
+                                       known to the sink alone */
     unsigned          sink:1;       /* this worker is the sink */
     unsigned          full:1;       /* admission is stopped */
 } ngx_ai_ledger_stat_t;
 
 void ngx_ai_ledger_stat(ngx_ai_ledger_t *ld, ngx_ai_ledger_stat_t *st);
+
+
+
+/* whether this worker is the sink; costs nothing */
+ngx_uint_t ngx_ai_ledger_sink(ngx_ai_ledger_t *ld);
+
+/* the directory's UUID, null terminated; NULL: no database, or no id */
+const u_char *ngx_ai_ledger_node(ngx_ai_ledger_t *ld);
+
+/* batches for the database; NULL: there is none */
+struct ngx_ai_spool_s *ngx_ai_ledger_spool(ngx_ai_ledger_t *ld);
+
+/* a batch was given back: the thread need not wait for its next round */
+void ngx_ai_ledger_wake(ngx_ai_ledger_t *ld);
+
+
+#define NGX_AI_NODE_ID  36
+
+/*
+ * ngx_ai_node.c, master: makes node.id, unless it is there.  NGX_ERROR is
+ * logged: the file is no UUID, or cannot be made.
+ */
+ngx_int_t ngx_ai_node_make(ngx_log_t *log, ngx_ai_ledger_conf_t *conf);
+
+/* the id; NGX_DECLINED: there is no file */
+ngx_int_t ngx_ai_node_read(ngx_log_t *log, ngx_ai_ledger_conf_t *conf,
+    u_char id[NGX_AI_NODE_ID + 1]);
 
 
 #endif /* NGX_AI_LEDGER_H */

@@ -62,16 +62,13 @@ ngx_ai_ledger_prepare(ngx_cycle_t *cycle, ngx_ai_ledger_conf_t *conf)
             return NGX_ERROR;
         }
 
-        return NGX_OK;
-    }
-
-    if (access((char *) conf->path.data, R_OK|W_OK|X_OK) == -1) {
+    } else if (access((char *) conf->path.data, R_OK|W_OK|X_OK) == -1) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
                       "access() \"%V\" failed", &conf->path);
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    return conf->database ? ngx_ai_node_make(cycle->log, conf) : NGX_OK;
 }
 
 
@@ -229,6 +226,11 @@ ngx_ai_rebuild_files(ngx_ai_rebuild_t *rb)
     ngx_ai_sums_t  *sums;
 
     sums = rb->sums;
+    ngx_ai_sums_fold_clear(rb->sink->dirfd);
+
+    if (ngx_ai_sums_read(sums, rb->sink->dirfd, "shipped") == NGX_ERROR) {
+        return NGX_ERROR;
+    }
 
     rc = ngx_ai_sums_read_rows(sums, rb->sink->dirfd, "usage");
 

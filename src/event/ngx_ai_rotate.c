@@ -112,26 +112,31 @@ ngx_ai_usage_newest(int dirfd, off_t *size)
 }
 
 
-/* makes names until one is free; only the sink makes such names */
+/*
+ * Makes names until one is free; only the sink makes such names.  A name is
+ * not to come again when its file is gone: shipped.sum remembers it.
+ */
 
 static ngx_int_t
-ngx_ai_usage_rename(ngx_ai_usage_t *u, time_t now, char stem[])
+ngx_ai_usage_rename(ngx_ai_usage_t *u, const struct timespec *now,
+    char stem[NGX_AI_USAGE_NAME])
 {
     char         name[NGX_AI_USAGE_NAME + 8], at[32];
+    unsigned     usec;
     struct tm    tm;
     struct stat  sb;
 
-    if (gmtime_r(&now, &tm) == NULL
+    usec = (unsigned) (now->tv_nsec / 1000);
+
+    if (gmtime_r(&now->tv_sec, &tm) == NULL
         || strftime(at, sizeof(at), "%Y%m%dT%H%M%SZ", &tm) == 0)
     {
         return NGX_ERROR;
     }
 
     do {
-        u->serial = (u->serial + 1) % 1000000;
-
         (void) snprintf(stem, NGX_AI_USAGE_NAME, "usage-%.20s-%06u", at,
-                        (unsigned) u->serial);
+                        usec++ % 1000000);
         (void) snprintf(name, sizeof(name), "%s.jsonl", stem);
 
     } while (fstatat(u->dirfd, name, &sb, AT_SYMLINK_NOFOLLOW) == 0);
@@ -183,15 +188,19 @@ ngx_ai_usage_sum(int dirfd, const char *stem, time_t now, ngx_ai_report_t *rp)
 
 
 ngx_int_t
-ngx_ai_usage_rotate(ngx_ai_usage_t *u, time_t now, ngx_ai_report_t *rp)
+ngx_ai_usage_rotate(ngx_ai_usage_t *u, char stem[NGX_AI_USAGE_NAME],
+    ngx_ai_report_t *rp)
 {
-    char  stem[NGX_AI_USAGE_NAME];
+    struct timespec  now;
+
+    (void) clock_gettime(CLOCK_REALTIME, &now);
 
     /* else a power cut could lose rows whose slots are already in use again */
 
     (void) fdatasync(u->fd);
 
-    if (ngx_ai_usage_rename(u, now, stem) != NGX_OK) {
+    if (ngx_ai_usage_rename(u, &now, stem) != NGX_OK) {
+        stem[0] = '\0';
         return NGX_ERROR;
     }
 
@@ -202,7 +211,7 @@ ngx_ai_usage_rotate(ngx_ai_usage_t *u, time_t now, ngx_ai_report_t *rp)
     u->fd = openat(u->dirfd, NGX_AI_USAGE_FILE,
                    O_RDWR|O_CREAT|O_EXCL|O_APPEND|O_CLOEXEC, 0600);
 
-    (void) ngx_ai_usage_sum(u->dirfd, stem, now, rp);
+    (void) ngx_ai_usage_sum(u->dirfd, stem, now.tv_sec, rp);
 
     return u->fd == -1 ? NGX_ERROR : NGX_OK;
 }

@@ -80,17 +80,24 @@ ngx_ai_ship_failed(ngx_ai_sink_t *s)
 }
 
 
-static void
-ngx_ai_ship_rotate(ngx_ai_sink_t *s)
+ngx_int_t
+ngx_ai_sink_rotate(ngx_ai_sink_t *s)
 {
-    if (s->conf.rotate == 0 || (size_t) s->usage.size < s->conf.rotate) {
-        return;
+    off_t      size;
+    char       stem[NGX_AI_USAGE_NAME];
+    ngx_int_t  rc;
+
+    size = s->usage.size;
+    rc = ngx_ai_usage_rotate(&s->usage, stem, s->report);
+
+    if (stem[0] && s->spool) {
+        ngx_ai_spool_rotated(s->spool, stem, size);
     }
 
-    if (ngx_ai_usage_rotate(&s->usage, time(NULL), s->report) == NGX_OK) {
+    if (rc == NGX_OK) {
         ngx_ai_sink_chown(s, s->usage.fd);
         s->rotate_err = 0;
-        return;
+        return NGX_OK;
     }
 
     if (s->rotate_err != ngx_errno) {
@@ -102,6 +109,8 @@ ngx_ai_ship_rotate(ngx_ai_sink_t *s)
     if (s->usage.fd == -1) {
         s->ready = 0;
     }
+
+    return NGX_ERROR;
 }
 
 
@@ -146,9 +155,7 @@ ngx_ai_ship_flush(ngx_ai_sink_t *s)
 
     (void) ngx_atomic_fetch_add(&s->shipped, n);
 
-    ngx_ai_ship_rotate(s);
-
-    return s->usage.fd == -1 ? NGX_ERROR : NGX_OK;
+    return NGX_OK;
 }
 
 
@@ -224,16 +231,40 @@ ngx_ai_ship_slot(ngx_ai_sink_t *s, ngx_ai_segment_t *seg, uint32_t slot)
 }
 
 
-ngx_int_t
-ngx_ai_sink_ship(ngx_ai_sink_t *s)
+/* frees a slot whose row a former sink has written */
+
+static ngx_int_t
+ngx_ai_ship_known(ngx_ai_sink_t *s, ngx_ai_segment_t *seg, uint32_t slot)
+{
+    ai_slot_t  *row;
+
+    row = ngx_ai_segment_slot(seg, slot);
+
+    if (!ai_slot_ended(__atomic_load_n(&row->state, __ATOMIC_ACQUIRE))
+        || !ngx_ai_ids_has(&s->ids, row->id)
+        || ai_slot_check(row) != AI_OK)
+    {
+        return NGX_OK;
+    }
+
+    ngx_ai_sink_count(s, seg, slot);
+    ngx_ai_segment_free(seg, slot);
+
+    return NGX_OK;
+}
+
+
+typedef ngx_int_t (*ngx_ai_ship_pt)(ngx_ai_sink_t *s, ngx_ai_segment_t *seg,
+    uint32_t slot);
+
+
+static ngx_int_t
+ngx_ai_ship_each(ngx_ai_sink_t *s, ngx_ai_ship_pt ship)
 {
     uint32_t           w, words, slot;
     uint64_t           bits;
     ngx_uint_t         i;
     ngx_ai_segment_t  *seg;
-
-    s->len = 0;
-    s->nitems = 0;
 
     for (i = 0; i < s->nsegs; i++) {
         seg = &s->segs[i]->seg;
@@ -246,14 +277,47 @@ ngx_ai_sink_ship(ngx_ai_sink_t *s)
                 slot = w * 64 + (uint32_t) __builtin_ctzll(bits);
                 bits &= bits - 1;
 
-                if (slot < seg->nslots
-                    && ngx_ai_ship_slot(s, seg, slot) != NGX_OK)
-                {
+                if (slot < seg->nslots && ship(s, seg, slot) != NGX_OK) {
                     return NGX_ERROR;
                 }
             }
         }
     }
 
-    return ngx_ai_ship_flush(s);
+    return NGX_OK;
+}
+
+
+/*
+ * The file is rotated behind a round only, when no slot is left whose row is
+ * in it; and what a former sink has written is freed before anything is
+ * written behind it.  Else a sink that is killed here leaves slots whose rows
+ * are not where the next one looks for them.
+ */
+
+ngx_int_t
+ngx_ai_sink_ship(ngx_ai_sink_t *s)
+{
+    s->len = 0;
+    s->nitems = 0;
+
+    if (!s->known) {
+        s->known = 1;
+
+        if (s->ids.n) {
+            (void) ngx_ai_ship_each(s, ngx_ai_ship_known);
+        }
+    }
+
+    if (ngx_ai_ship_each(s, ngx_ai_ship_slot) != NGX_OK
+        || ngx_ai_ship_flush(s) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (s->conf.rotate && (size_t) s->usage.size >= s->conf.rotate) {
+        (void) ngx_ai_sink_rotate(s);
+    }
+
+    return s->usage.fd == -1 ? NGX_ERROR : NGX_OK;
 }

@@ -97,10 +97,15 @@ ngx_ai_sink_done(ngx_ai_sink_t *s)
 
     ngx_ai_sink_close_dir(s);
 
+    if (s->spool) {
+        ngx_ai_spool_free(s->spool);
+    }
+
     free(s->segs);
     free(s->items);
     free(s->batch);
 
+    s->spool = NULL;
     s->segs = NULL;
     s->items = NULL;
     s->batch = NULL;
@@ -284,6 +289,10 @@ ngx_ai_sink_unlock(ngx_ai_sink_t *s)
         return;
     }
 
+    if (s->spool) {
+        ngx_ai_spool_reset(s->spool);
+    }
+
     ngx_ai_usage_close(&s->usage);
     ngx_ai_ids_free(&s->ids);
 
@@ -333,6 +342,7 @@ ngx_ai_sink_takeover(ngx_ai_sink_t *s)
 
     ngx_ai_sink_chown(s, s->usage.fd);
     s->ready = 1;
+    s->known = 0;
 
     return NGX_OK;
 }
@@ -353,6 +363,21 @@ ngx_ai_sink_sync(ngx_ai_sink_t *s, uint64_t now)
         if (fdatasync(s->usage.fd) == -1) {
             ngx_ai_report(s->report, NGX_LOG_CRIT, ngx_errno,
                           "fdatasync(" NGX_AI_USAGE_FILE ") failed");
+        }
+    }
+}
+
+
+void
+ngx_ai_sink_sync_segments(ngx_ai_sink_t *s)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; s->conf.sync && i < s->nsegs; i++) {
+        if (fdatasync(s->segs[i]->seg.fd) == -1) {
+            ngx_ai_report(s->report, NGX_LOG_CRIT, ngx_errno,
+                          "fdatasync() of segment %u failed",
+                          s->segs[i]->seg.number);
         }
     }
 }
@@ -391,7 +416,9 @@ ngx_ai_sink_try(ngx_ai_sink_t *s, uint64_t now)
         return NGX_ERROR;
     }
 
-    if (!ngx_ai_sink_announced(s) && ngx_ai_sink_vacant(s, now) != NGX_OK) {
+    if ((s->yielded || !ngx_ai_sink_announced(s))
+        && ngx_ai_sink_vacant(s, now) != NGX_OK)
+    {
         return NGX_BUSY;
     }
 
@@ -432,10 +459,30 @@ ngx_ai_sink_write(ngx_ai_sink_t *s, uint64_t now)
 }
 
 
-static void
+/* what a worker that is to end may not do: it may have hours of streams yet,
+   and its main thread sends nothing any more */
+
+static ngx_uint_t
+ngx_ai_sink_gives_way(ngx_ai_sink_t *s)
+{
+    if (!ngx_ai_sink_announced(s)) {
+        return 1;
+    }
+
+    if (s->yielded || !ngx_ai_word_get(&s->yield)) {
+        return 0;
+    }
+
+    s->yielded = 1;
+
+    return 1;
+}
+
+
+static ngx_uint_t
 ngx_ai_sink_round(ngx_ai_sink_t *s, uint64_t now)
 {
-    ngx_uint_t  adopted;
+    ngx_uint_t  adopted, n;
 
     if (s->scanned == 0 || now - s->scanned >= NGX_AI_SINK_SCAN) {
         ngx_ai_sink_scan(s);
@@ -458,6 +505,10 @@ ngx_ai_sink_round(ngx_ai_sink_t *s, uint64_t now)
 
     ngx_ai_sink_write(s, now);
     ngx_ai_sink_sync(s, now);
+
+    n = s->spool ? ngx_ai_spool_step(s, now) : 0;
+
+    return n;
 }
 
 
@@ -465,7 +516,7 @@ ngx_uint_t
 ngx_ai_sink_step(ngx_ai_sink_t *s)
 {
     uint64_t    now;
-    ngx_uint_t  shipped;
+    ngx_uint_t  busy, shipped;
 
     now = ngx_ai_sink_mono();
 
@@ -474,7 +525,7 @@ ngx_ai_sink_step(ngx_ai_sink_t *s)
         ngx_ai_sink_check_dir(s);
     }
 
-    if (s->holder && !ngx_ai_sink_announced(s)) {
+    if (s->holder && ngx_ai_sink_gives_way(s)) {
         ngx_ai_sink_unlock(s);
         return NGX_AI_SINK_OFF;
     }
@@ -484,7 +535,8 @@ ngx_ai_sink_step(ngx_ai_sink_t *s)
     }
 
     shipped = s->shipped;
-    ngx_ai_sink_round(s, now);
+    busy = ngx_ai_sink_round(s, now);
 
-    return s->shipped != shipped ? NGX_AI_SINK_BUSY : NGX_AI_SINK_IDLE;
+    return busy || s->shipped != shipped ? NGX_AI_SINK_BUSY
+                                         : NGX_AI_SINK_IDLE;
 }

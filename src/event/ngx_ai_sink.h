@@ -21,6 +21,7 @@
 #include "ngx_ai_ledger.h"
 #include "ngx_ai_report.h"
 #include "ngx_ai_segment.h"
+#include "ngx_ai_spool.h"
 #include "ngx_ai_usage.h"
 
 
@@ -56,6 +57,7 @@ typedef struct {
     int                   lockfd;
     ngx_ai_usage_t        usage;
     ngx_ai_ids_t          ids;          /* written by a former sink */
+    ngx_ai_spool_t       *spool;        /* NULL: there is no database */
 
     ngx_ai_sink_segment_t **segs;
     ngx_uint_t            nsegs;
@@ -80,6 +82,8 @@ typedef struct {
 
     unsigned              holder:1;
     unsigned              ready:1;      /* usage.jsonl is open and read back */
+    unsigned              known:1;      /* slots of "ids" are freed */
+    unsigned              yielded:1;    /* our worker is to end */
     unsigned              summed:1;
     unsigned              book_full:1;
 
@@ -88,6 +92,9 @@ typedef struct {
     ngx_atomic_t          damaged;
     ngx_atomic_t          mapped;
     ngx_atomic_t          sink;
+
+    /* written by the main thread: a sibling is to be the sink */
+    ngx_atomic_t          yield;
 } ngx_ai_sink_t;
 
 
@@ -111,6 +118,13 @@ ngx_int_t ngx_ai_sink_takeover(ngx_ai_sink_t *s);
 
 uint64_t ngx_ai_sink_mono(void);
 
+/* what was done to slots outlasts a power cut, if "sync" asks for that */
+void ngx_ai_sink_sync_segments(ngx_ai_sink_t *s);
+
+
+/* ngx_ai_spool.c: rows to the main thread; returns what there was to do */
+ngx_uint_t ngx_ai_spool_step(ngx_ai_sink_t *s, uint64_t now);
+
 
 /* ngx_ai_sink_scan.c: its segments */
 
@@ -128,6 +142,9 @@ void ngx_ai_sink_drop_clean(ngx_ai_sink_t *s);
 
 /* NGX_OK, or NGX_ERROR: reported, to be tried again */
 ngx_int_t ngx_ai_sink_ship(ngx_ai_sink_t *s);
+
+/* behind a whole round, when no slot's row is in usage.jsonl */
+ngx_int_t ngx_ai_sink_rotate(ngx_ai_sink_t *s);
 
 /* sets a slot aside that is no row: damaged.bin */
 void ngx_ai_sink_damaged(ngx_ai_sink_t *s, ngx_ai_segment_t *seg,

@@ -14,7 +14,7 @@
 
 /* the last line of a .sum: rows, bytes of the rows' file, CRC of the lines */
 
-#define NGX_AI_SUMS_END     "end %llu %llu %08x\n"
+#define NGX_AI_SUMS_END     "end %llu %llu %08x"
 
 
 void
@@ -388,9 +388,9 @@ ngx_ai_sums_read_rows(ngx_ai_sums_t *sums, int dirfd, const char *stem)
 /* the lines before the end's, when that vouches for them */
 
 static size_t
-ngx_ai_sums_whole(const u_char *p, size_t len)
+ngx_ai_sums_whole(const u_char *p, size_t len, char folded[32])
 {
-    char                end[80];
+    char                end[112];
     size_t              n;
     unsigned            crc;
     const u_char       *last;
@@ -411,7 +411,9 @@ ngx_ai_sums_whole(const u_char *p, size_t len)
     ngx_memcpy(end, last, n);
     end[n] = '\0';
 
-    if (sscanf(end, NGX_AI_SUMS_END, &rows, &bytes, &crc) != 3
+    folded[0] = '\0';
+
+    if (sscanf(end, NGX_AI_SUMS_END " %31s", &rows, &bytes, &crc, folded) < 3
         || ai_crc32(0, p, (size_t) (last - p)) != crc)
     {
         return 0;
@@ -434,7 +436,7 @@ ngx_ai_sums_read(ngx_ai_sums_t *sums, int dirfd, const char *stem)
         return NGX_DECLINED;
     }
 
-    lines = ngx_ai_sums_whole(p, len);
+    lines = ngx_ai_sums_whole(p, len, sums->last);
     rc = NGX_DECLINED;
 
     if (lines || ngx_strncmp(p, "end 0 ", 6) == 0) {
@@ -472,8 +474,9 @@ ngx_ai_sums_print(const ngx_ai_sums_t *sums, FILE *f)
         }
     }
 
-    if (fprintf(f, NGX_AI_SUMS_END, (unsigned long long) sums->rows,
-                (unsigned long long) sums->bytes, crc) < 0
+    if (fprintf(f, NGX_AI_SUMS_END "%s%s\n", (unsigned long long) sums->rows,
+                (unsigned long long) sums->bytes, crc,
+                sums->last[0] ? " " : "", sums->last) < 0
         || fflush(f) != 0
         || fdatasync(fileno(f)) == -1)
     {

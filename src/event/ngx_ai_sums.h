@@ -15,6 +15,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "../core/ai_sum.h"
+#include "ngx_ai_report.h"
 
 
 #define NGX_AI_SUMS_MINUTE  60000
@@ -46,6 +47,7 @@ typedef struct {
     uint64_t          rows;
     uint64_t          bytes;        /* of the files read */
     uint64_t          odd;          /* lines that are no rows */
+    char              last[32];     /* of shipped.sum: folded last */
 } ngx_ai_sums_t;
 
 
@@ -71,6 +73,15 @@ ngx_int_t ngx_ai_sums_read(ngx_ai_sums_t *sums, int dirfd, const char *stem);
 /* writes STEM.sum by way of a temporary file */
 ngx_int_t ngx_ai_sums_write(const ngx_ai_sums_t *sums, int dirfd,
     const char *stem);
+
+/* adds the sums of a file that is committed to shipped.sum; a second time is
+   no time */
+ngx_int_t ngx_ai_sums_fold(int dirfd, const char *stem, time_t now,
+    ngx_ai_report_t *rp);
+
+
+/* removes what a kill has left of the file that was folded last */
+void ngx_ai_sums_fold_clear(int dirfd);
 
 
 #endif /* NGX_AI_SUMS_H */

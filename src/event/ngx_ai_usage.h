@@ -2,9 +2,10 @@
 /*
  * usage.jsonl: rows appended in batches, exactly once.
  *
- * A batch is written, its slots are freed, and only then may the file be
- * rotated: whoever finds slots that were not freed finds their rows, if they
- * were written at all, in the file's last NGX_AI_USAGE_BATCH bytes.
+ * A batch is written, its slots are freed, and only then is the next one
+ * written or the file rotated: whoever finds slots that were not freed finds
+ * their rows, if they were written at all, in the file's last
+ * NGX_AI_USAGE_BATCH bytes, and frees those slots before it writes.
  */
 
 
@@ -46,7 +47,6 @@ typedef struct {
     int               dirfd;    /* the owner's, not closed here */
     int               fd;       /* -1: not open */
     off_t             size;
-    ngx_uint_t        serial;   /* of rotated files */
     unsigned          dirty:1;  /* written since the last sync */
 } ngx_ai_usage_t;
 
@@ -70,8 +70,12 @@ void ngx_ai_usage_close(ngx_ai_usage_t *u);
 ngx_int_t ngx_ai_usage_append(ngx_ai_usage_t *u, const u_char *data,
     size_t len);
 
-/* renames the file to usage-<UTC>-<n>.jsonl, begins a new one, makes sums */
-ngx_int_t ngx_ai_usage_rotate(ngx_ai_usage_t *u, time_t now,
+/*
+ * Renames the file to usage-<UTC>-<microsecond>.jsonl, begins a new one, makes
+ * sums.  "stem" is the name without its end, "" when the file has kept the old
+ * one.
+ */
+ngx_int_t ngx_ai_usage_rotate(ngx_ai_usage_t *u, char stem[NGX_AI_USAGE_NAME],
     ngx_ai_report_t *rp);
 
 /* calls back with each usage-*END, without the end, until that does not

@@ -25,6 +25,7 @@
 #include "../event/ngx_ai_directory.h"
 #include "../event/ngx_ai_ledger.h"
 #include "../event/ngx_ai_pg.h"
+#include "../event/ngx_ai_spool.h"
 #include "../event/ngx_ai_tally.h"
 #include "../event/ngx_ai_zone.h"
 
@@ -182,7 +183,8 @@ typedef struct {
 
     ngx_array_t                locations;   /* of ngx_http_ai_location_t, to
                                                be checked at the end */
-    unsigned                   enabled:1;   /* some location has ai_gateway */
+    unsigned                   enabled:1;   /* some location has ai_gateway or
+                                               ai_admin */
 
     ngx_ai_tally_t            *tally;       /* NULL: nothing is counted */
 
@@ -190,15 +192,34 @@ typedef struct {
     u_char                    *postgres_file;
     ngx_uint_t                 postgres_line;
     unsigned                   postgres_resolve:1;
+    u_char                    *admin_file;  /* of some ai_admin */
+    ngx_uint_t                 admin_line;
     ngx_ai_directory_t        *directory;   /* NULL: all is in nginx.conf */
 
     /* of the worker, set in init_process */
     ngx_ai_ledger_t           *ledger_open;
+
+    /* of the worker too; NULL: not wanted, or not made yet */
+    ngx_ai_pg_t               *pg_ledger;   /* the shipper's and the feed's */
+    ngx_ai_pg_t               *pg_usage;
+    ngx_ai_pg_t               *pg_admin;
+    struct ngx_ai_shipper_s   *shipper;
+    ngx_ai_feed_t             *feed;
 } ngx_http_ai_main_conf_t;
 
 
+/* who may call the functions of administration */
+
 typedef struct {
-    ngx_flag_t                 gateway;     /* in some location of the server */
+    u_char                     digest[AI_KEY_DIGEST];
+    ngx_str_t                  name;        /* the actor of the audit */
+    time_t                     expires;     /* 0: never */
+} ngx_http_ai_admin_t;
+
+
+typedef struct {
+    ngx_flag_t                 gateway;     /* in some location of the server,
+                                               or ai_admin */
     ngx_http_upstream_init_peer_pt  init_peer;  /* upstream{}: the saved one */
 } ngx_http_ai_srv_conf_t;
 
@@ -208,6 +229,8 @@ typedef struct {
     u_char                    *file;        /* of the ai_gateway that holds */
     ngx_uint_t                 line;
     unsigned                   own:1;       /* which stands right here */
+    ngx_array_t               *admins;      /* of ngx_http_ai_admin_t; NULL: no
+                                               ai_admin */
 } ngx_http_ai_loc_conf_t;
 
 
@@ -215,6 +238,10 @@ typedef struct {
 
 ngx_http_ai_key_t *ngx_http_ai_key_find(ngx_http_ai_main_conf_t *mcf,
     u_char digest[AI_KEY_DIGEST]);
+
+/* takes the same time wherever the first difference is */
+ngx_uint_t ngx_http_ai_digest_differs(u_char one[AI_KEY_DIGEST],
+    u_char two[AI_KEY_DIGEST]);
 
 /*
  * ngx_http_ai_directory.c: a key of the directory, with its tenant and plan, in
@@ -271,6 +298,7 @@ char *ngx_http_ai_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_gateway(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 
 /* ---- the request ---- */
@@ -295,6 +323,7 @@ struct ngx_http_ai_priced_s {
 typedef struct {
     ngx_http_request_t        *request;
     ngx_http_ai_key_t         *key;         /* NULL: not authenticated yet */
+    ngx_http_ai_admin_t       *admin;       /* at ai_admin; NULL: nobody */
 
     ai_route_t                 route;
     ngx_http_ai_model_t       *model;
@@ -559,6 +588,15 @@ void ngx_http_ai_answer_head(ngx_http_request_t *r, off_t size);
 ngx_int_t ngx_http_ai_models(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
 ngx_int_t ngx_http_ai_usage(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
 ngx_int_t ngx_http_ai_status_handler(ngx_http_request_t *r);
+
+/* GET /v1/usage with arguments: whether there are any, and their answer */
+ngx_uint_t ngx_http_ai_history_asked(ngx_http_request_t *r);
+ngx_int_t ngx_http_ai_history(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
+
+/* ai_admin, ACCESS: who asks, and the credential blanked; never refuses */
+ngx_int_t ngx_http_ai_admin_access(ngx_http_request_t *r,
+    ngx_http_ai_loc_conf_t *alcf);
+ngx_int_t ngx_http_ai_admin_handler(ngx_http_request_t *r);
 
 /* "ai_metrics": the directive's setter and the handler it sets */
 char *ngx_http_ai_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

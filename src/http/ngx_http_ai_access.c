@@ -157,7 +157,7 @@ ngx_http_ai_forget(ngx_http_request_t *r)
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_tenant_module);
 
-    if (!alcf->gateway && r->phase_handler) {
+    if (!alcf->gateway && alcf->admins == NULL && r->phase_handler) {
         return;
     }
 
@@ -251,6 +251,10 @@ ngx_http_ai_access_handler(ngx_http_request_t *r)
     ngx_http_ai_presented_t   pr;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_tenant_module);
+
+    if (alcf->admins) {
+        return ngx_http_ai_admin_access(r, alcf);
+    }
 
     if (!alcf->gateway || r != r->main) {
         return NGX_DECLINED;

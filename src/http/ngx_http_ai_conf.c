@@ -123,7 +123,7 @@ ngx_http_ai_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->line = prev->line;
     }
 
-    if (!conf->gateway) {
+    if (!conf->gateway && conf->admins == NULL) {
         return NGX_CONF_OK;
     }
 
@@ -132,6 +132,10 @@ ngx_http_ai_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     mcf->enabled = 1;
     ascf->gateway = 1;
+
+    if (!conf->gateway) {
+        return NGX_CONF_OK;
+    }
 
     return ngx_http_ai_conf_location(cf, mcf, conf);
 }

@@ -211,7 +211,8 @@ typedef enum {
 ngx_http_ai_near_t ngx_http_ai_conf_near(struct sockaddr *sockaddr);
 
 
-/* of ai_postgres, when everything has been read: its resolver */
+/* of ai_postgres, when everything has been read: its resolver, and that it is
+   what ai_admin needs */
 ngx_int_t ngx_http_ai_conf_postgres(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *mcf);
 

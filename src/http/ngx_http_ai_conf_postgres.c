@@ -615,6 +615,13 @@ ngx_http_ai_conf_postgres(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
 
     pg = mcf->postgres;
 
+    if (mcf->admin_file && (pg == NULL || pg->admin_user.data == NULL)) {
+        ngx_http_ai_conf_error(cf, mcf->admin_file, mcf->admin_line,
+                               "\"ai_admin\" needs \"ai_postgres\" with "
+                               "\"admin_user\"");
+        return NGX_ERROR;
+    }
+
     if (pg == NULL || !mcf->postgres_resolve) {
         return NGX_OK;
     }

@@ -9,7 +9,6 @@
 #include "../core/ai_glob.h"
 
 
-static ngx_uint_t ngx_http_ai_digest_differs(u_char *one, u_char *two);
 static ngx_uint_t ngx_http_ai_parties_listed(ngx_http_ai_main_conf_t *mcf,
     const ai_str_t *tenant, const ai_str_t *key, ngx_ai_parties_t *p);
 static ngx_uint_t ngx_http_ai_listed(ngx_array_t *patterns,
@@ -54,10 +53,9 @@ ngx_http_ai_key_find(ngx_http_ai_main_conf_t *mcf,
 }
 
 
-/* takes the same time wherever the first difference is */
-
-static ngx_uint_t
-ngx_http_ai_digest_differs(u_char *one, u_char *two)
+ngx_uint_t
+ngx_http_ai_digest_differs(u_char one[AI_KEY_DIGEST],
+    u_char two[AI_KEY_DIGEST])
 {
     u_char      differs;
     ngx_uint_t  i;

@@ -184,7 +184,21 @@ ngx_http_ai_exit_process(ngx_cycle_t *cycle)
     mcf = ngx_http_cycle_get_module_main_conf(cycle,
                                               ngx_http_ai_tenant_module);
 
-    if (mcf && mcf->ledger_open) {
+    if (mcf == NULL) {
+        return;
+    }
+
+    if (mcf->pg_usage) {
+        ngx_ai_pg_close(mcf->pg_usage, 1);
+        mcf->pg_usage = NULL;
+    }
+
+    if (mcf->pg_admin) {
+        ngx_ai_pg_close(mcf->pg_admin, 1);
+        mcf->pg_admin = NULL;
+    }
+
+    if (mcf->ledger_open) {
         ngx_ai_ledger_close(mcf->ledger_open);
         mcf->ledger_open = NULL;
     }

@@ -1,6 +1,7 @@
 
 /*
  * GET /v1/usage: the caller's own limits, use and cost, as the limits see it.
+ * With "from", "to" or "group_by" it is ngx_http_ai_history.c that answers.
  */
 
 
@@ -48,6 +49,10 @@ ngx_http_ai_usage(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     ngx_uint_t           i;
     ngx_http_ai_json_t   js;
     ngx_http_ai_usage_t  u;
+
+    if (ngx_http_ai_history_asked(r)) {
+        return ngx_http_ai_history(r, ctx);
+    }
 
     rc = ngx_http_ai_usage_read(r, ctx->key, &u);
 

@@ -18,6 +18,7 @@ volatile ngx_msec_t     ngx_current_msec;
 volatile ngx_time_t    *ngx_cached_time;
 ngx_rbtree_t            ngx_event_timer_rbtree;
 ngx_uint_t              ngx_test_config;
+ngx_uint_t              ngx_exiting;
 
 static ngx_time_t       test_time;
 static ngx_log_t        test_log;

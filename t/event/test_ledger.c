@@ -61,6 +61,27 @@ ok(ngx_uint_t good, const char *name)
 }
 
 
+static const ai_limit_t  test_limits[2] = {
+    { AI_RES_CONCURRENCY, AI_PERIOD_NONE, 100000, 1 },
+    { AI_RES_TOKENS, AI_PERIOD_DAY, AI_LIMIT_MAX, 1 }
+};
+
+
+static ngx_uint_t
+parties(void *data, const ai_str_t *tenant, const ai_str_t *key,
+    ngx_ai_parties_t *p)
+{
+    (void) data;
+    (void) key;
+
+    ai_owner_id(&p->party[0].id, tenant, NULL);
+    p->party[0].limits = test_limits;
+    p->party[0].nlimits = 2;
+
+    return 1;
+}
+
+
 /* ---- the directory ---- */
 
 static void
@@ -136,6 +157,8 @@ begin(size_t segment, size_t rotate)
     conf.sync = 0;
     conf.rotate = rotate;
     conf.user = (ngx_uid_t) NGX_CONF_UNSET_UINT;
+    conf.parties = parties;
+    conf.database = 0;
 
     if (ngx_ai_ledger_prepare(cycle, &conf) != NGX_OK) {
         exit(2);
@@ -361,14 +384,9 @@ ask_for(ngx_ai_ledger_t *ld)
     ai_str_t              tenant = ai_string("acme");
     ai_hold_ask_t         ask;
 
-    static const ai_limit_t  limits[2] = {
-        { AI_RES_CONCURRENCY, AI_PERIOD_NONE, 100000, 1 },
-        { AI_RES_TOKENS, AI_PERIOD_DAY, AI_LIMIT_MAX, 1 }
-    };
-
     memset(&ask, 0, sizeof(ask));
     ai_owner_id(&ask.party[0].id, &tenant, NULL);
-    ask.party[0].limits = limits;
+    ask.party[0].limits = test_limits;
     ask.party[0].nlimits = 2;
     ask.nparty = 1;
     ask.bound[AI_RES_REQUESTS] = 1;
@@ -1017,7 +1035,8 @@ rotation(void)
 
     /* sums speak for files that the operator has moved away */
 
-    each_file("Z-000001.jsonl", unlink_file, NULL);
+    each_file("0.jsonl", unlink_file, NULL);
+    each_file("5.jsonl", unlink_file, NULL);
     next = test_zone(1024 * 1024, 7);
     ok(ngx_ai_ledger_rebuild(cycle, &conf, next) == NGX_OK, "rebuild");
     v = view(next);
