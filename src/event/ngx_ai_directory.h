@@ -26,11 +26,14 @@ typedef struct {
     ngx_shm_zone_t   *shm_zone;
     ngx_slab_pool_t  *shpool;
     ai_dir_t         *dir;
-    unsigned          fresh:1;  /* made by this cycle */
+    unsigned          fresh:1;  /* made by this cycle, and empty */
 } ngx_ai_directory_t;
 
 
-/* at configuration: a zone "NAME:directory"; NULL after an [emerg] */
+/*
+ * At configuration: a zone "NAME:directory"; NULL after an [emerg].  Its
+ * records outlive a reload; one with another size copies them.
+ */
 ngx_ai_directory_t *ngx_ai_directory_add(ngx_conf_t *cf, ngx_str_t *name,
     size_t size, void *tag);
 
@@ -40,23 +43,35 @@ void ngx_ai_directory_unlock(ngx_ai_directory_t *d);
 
 
 /*
- * master, when the directory is fresh: loads directory.snapshot, if there is
- * one that is whole (an older or torn one is passed over with one line).
+ * master, when the directory is fresh: loads directory.snapshot from the ledger
+ * directory "path", and what other nodes used into the book.  NGX_DECLINED:
+ * there is none, or it is torn, or of another version, or does not fit (one
+ * [warn]): the directory is not complete, and the feed has to load it.
  */
 ngx_int_t ngx_ai_directory_restore(ngx_cycle_t *cycle, ngx_ai_directory_t *d,
     ngx_str_t *path, ngx_ai_zone_t *zone);
 
 /*
- * sink's thread: writes directory.snapshot by way of a temporary file, if the
- * directory has changed since; at most every few seconds.
+ * Puts what other nodes used from the directory into the book: a book that is
+ * fresh beside a directory that is not needs it.
+ */
+void ngx_ai_directory_bases(ngx_ai_directory_t *d, ngx_ai_zone_t *zone);
+
+/*
+ * sink's thread: writes directory.snapshot by way of a temporary file; to be
+ * called every few seconds.  NGX_DECLINED: nothing has changed since
+ * *saved_version (0 at first), or the directory is not complete; NGX_ERROR:
+ * ngx_errno says why, the old file stands.
  */
 ngx_int_t ngx_ai_directory_save(ngx_ai_directory_t *d, int dirfd,
     uint64_t *saved_version);
 
 /*
- * Puts one document of the feed; kind is the feed's letter.  A document that
- * cannot be packed is logged ([error], name and why) and its record removed:
- * what is not understood admits nobody.
+ * Puts one document of the feed; kind is the feed's letter, doc's data is NULL
+ * for one that is gone; other letters are passed over.  A document that cannot
+ * be packed is logged ([error], name and why) and its record removed: what is
+ * not understood admits nobody.  When the first one finds no room, one line
+ * says so.
  */
 void ngx_ai_directory_doc(ngx_ai_directory_t *d, u_char kind, ngx_str_t *name,
     ngx_str_t *doc, ngx_log_t *log);

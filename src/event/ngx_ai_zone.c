@@ -17,7 +17,7 @@ static ngx_int_t ngx_ai_zone_inherit(ngx_shm_zone_t *shm_zone,
     ngx_ai_zone_t *zone);
 static ngx_int_t ngx_ai_zone_create(ngx_shm_zone_t *shm_zone,
     ngx_ai_zone_t *zone);
-static void ngx_ai_zone_wait(ngx_ai_zone_t *zone);
+static void ngx_ai_zone_wait(ngx_shmtx_t *mutex, ngx_str_t *name);
 
 
 /* the slab pool's own head, lists and one page entry for each page */
@@ -151,15 +151,22 @@ ngx_ai_zone_create(ngx_shm_zone_t *shm_zone, ngx_ai_zone_t *zone)
 void
 ngx_ai_zone_lock(ngx_ai_zone_t *zone)
 {
-    if (!ngx_shmtx_trylock(&zone->shpool->mutex)) {
-        ngx_ai_zone_wait(zone);
-    }
+    ngx_ai_zone_mutex(&zone->shpool->mutex, &zone->shm_zone->shm.name);
 
     if (ai_book_recover(zone->book) == AI_DONE) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "zone \"%V\": a process died while it held the lock, "
                       "its unfinished change was undone",
                       &zone->shm_zone->shm.name);
+    }
+}
+
+
+void
+ngx_ai_zone_mutex(ngx_shmtx_t *mutex, ngx_str_t *name)
+{
+    if (!ngx_shmtx_trylock(mutex)) {
+        ngx_ai_zone_wait(mutex, name);
     }
 }
 
@@ -171,13 +178,10 @@ ngx_ai_zone_lock(ngx_ai_zone_t *zone)
  */
 
 static void
-ngx_ai_zone_wait(ngx_ai_zone_t *zone)
+ngx_ai_zone_wait(ngx_shmtx_t *mutex, ngx_str_t *name)
 {
-    ngx_pid_t     pid;
-    ngx_uint_t    i, n, rounds;
-    ngx_shmtx_t  *mutex;
-
-    mutex = &zone->shpool->mutex;
+    ngx_pid_t   pid;
+    ngx_uint_t  i, n, rounds;
 
     for (rounds = 1; /* void */ ; rounds++) {
 
@@ -213,7 +217,7 @@ ngx_ai_zone_wait(ngx_ai_zone_t *zone)
         if (rounds == NGX_AI_ZONE_YIELDS + 1000) {
             ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, 0,
                           "zone \"%V\": waiting for the lock that process "
-                          "%P holds", &zone->shm_zone->shm.name, pid);
+                          "%P holds", name, pid);
         }
 
         ngx_msleep(1);

@@ -34,6 +34,10 @@ ngx_ai_zone_t *ngx_ai_zone_add(ngx_conf_t *cf, ngx_str_t *name, size_t size,
 void ngx_ai_zone_lock(ngx_ai_zone_t *zone);
 void ngx_ai_zone_unlock(ngx_ai_zone_t *zone);
 
+/* takes the mutex of a zone of this name, from an owner that died too; its
+   next owner is to look for what that left half done */
+void ngx_ai_zone_mutex(ngx_shmtx_t *mutex, ngx_str_t *name);
+
 
 /*
  * The clock that limits are judged by: calendar seconds that follow
