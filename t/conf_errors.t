@@ -308,6 +308,8 @@ bad('model without price', '"price" is missing in ai_model "m"',
     model => "ai_model m { #!\n target p;\n}");
 bad('model without target', '"target" is missing in ai_model "m"',
     model => "ai_model m { #!\n price input=1; fallback p;\n}");
+bad('units without a price', '"unit" without "price" in ai_model "m"',
+    model => "ai_model m { #!\n unit request=0.01; target p;\n}");
 bad('only a price yet to come', 'holds today in ai_model "m"',
     model => "ai_model m { #!\n price input=1 from=2999-01-01; target p;\n}");
 bad('only a price of a tier', 'holds today in ai_model "m"',
@@ -361,6 +363,8 @@ plan_('on_store_loss', 'invalid value "pass" in "on_store_loss"',
     'on_store_loss pass; #!');
 plan_('unbounded', 'invalid value "on" in "unbounded"', 'unbounded on; #!');
 plan_('on_abort', 'invalid value "kill" in "on_abort"', 'on_abort kill; #!');
+plan_('on_revoke', 'invalid value "kill" in "on_revoke"',
+    'on_revoke kill; #!');
 plan_('priority', 'invalid value "high" in "priority"', 'priority high; #!');
 plan_('share', 'invalid parameter "share=101"',
     'priority dedicated share=101; #!');

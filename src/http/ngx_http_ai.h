@@ -203,7 +203,7 @@ typedef struct {
     ngx_ai_pg_t               *pg_ledger;   /* the shipper's and the feed's */
     ngx_ai_pg_t               *pg_usage;
     ngx_ai_pg_t               *pg_admin;
-    ngx_ai_shipper_t          *shipper;
+    struct ngx_ai_shipper_s   *shipper;
     ngx_ai_feed_t             *feed;
 } ngx_http_ai_main_conf_t;
 

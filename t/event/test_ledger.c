@@ -70,14 +70,14 @@ static const ai_limit_t  test_limits[2] = {
 
 static ngx_uint_t
 parties(void *data, const ai_str_t *tenant, const ai_str_t *key,
-    ai_party_t party[2])
+    ngx_ai_parties_t *p)
 {
     (void) data;
     (void) key;
 
-    ai_owner_id(&party[0].id, tenant, NULL);
-    party[0].limits = test_limits;
-    party[0].nlimits = 2;
+    ai_owner_id(&p->party[0].id, tenant, NULL);
+    p->party[0].limits = test_limits;
+    p->party[0].nlimits = 2;
 
     return 1;
 }
