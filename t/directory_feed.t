@@ -91,4 +91,4 @@ is(status($first), 200, 'the others');
 like($t->get('/v1/usage', key => $first)->body, qr/990/,
     'and what another node used');
 
-done_testing();
+$t->done;

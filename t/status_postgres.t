@@ -74,7 +74,7 @@ is_deeply([ map { $s->{postgres}{shipping}{$_} } qw(rows duplicates
     quarantined) ], [ 0, 0, 0 ], 'nothing was shipped');
 ok(exists $s->{postgres}{shipping}{$_}, "shipping: $_")
     for qw(retries behind committed failing);
-ok(exists $s->{postgres}{directory}, 'the directory');
+ok(exists $s->{postgres}{heard}, 'when the feed was heard');
 
 # the sums of both
 

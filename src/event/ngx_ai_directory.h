@@ -18,16 +18,17 @@
 #include <ngx_core.h>
 #include "../core/ai_dir.h"
 #include "../core/ai_entry.h"
+#include "ngx_ai_ledger.h"
 #include "ngx_ai_pg.h"
 #include "ngx_ai_zone.h"
 
 
-typedef struct {
+struct ngx_ai_directory_s {
     ngx_shm_zone_t   *shm_zone;
     ngx_slab_pool_t  *shpool;
     ai_dir_t         *dir;
     unsigned          fresh:1;  /* made by this cycle, and empty */
-} ngx_ai_directory_t;
+};
 
 
 /*

@@ -41,6 +41,12 @@ typedef struct {
 typedef ngx_uint_t (*ngx_ai_parties_pt)(void *data, const ai_str_t *tenant,
     const ai_str_t *key, ngx_ai_parties_t *p);
 
+typedef struct ngx_ai_directory_s  ngx_ai_directory_t;
+
+/* ngx_ai_directory_save() */
+typedef ngx_int_t (*ngx_ai_save_pt)(ngx_ai_directory_t *d, int dirfd,
+    uint64_t *saved_version);
+
 typedef struct {
     ngx_str_t         path;     /* null terminated */
     size_t            segment;  /* bytes of a segment; default 64m, >= 64k */
@@ -49,6 +55,8 @@ typedef struct {
     ngx_uid_t         user;     /* of the workers; (ngx_uid_t) -1: ours */
     ngx_ai_parties_pt parties;
     void             *data;     /* of parties */
+    ngx_ai_save_pt    save;     /* of the directory, by the sink's thread */
+    ngx_ai_directory_t *directory;
     unsigned          database:1;   /* rows are shipped, see ngx_ai_spool.h */
 } ngx_ai_ledger_conf_t;
 

@@ -11,6 +11,7 @@
 #define NGX_AI_SINK_SCAN      100       /* ms between looks at a directory */
 #define NGX_AI_SINK_REAP      200
 #define NGX_AI_SINK_CHECK     1000
+#define NGX_AI_SINK_SAVE      2000
 #define NGX_AI_SINK_GRACE     2000      /* until a stranger takes the lock */
 #define NGX_AI_SINK_BUSY      20        /* ms to the next round */
 #define NGX_AI_SINK_IDLE      50
@@ -479,10 +480,41 @@ ngx_ai_sink_gives_way(ngx_ai_sink_t *s)
 }
 
 
+/* the directory of tenants, for a start without a database */
+
+static void
+ngx_ai_sink_save(ngx_ai_sink_t *s, uint64_t now)
+{
+    ngx_err_t  err;
+    ngx_int_t  rc;
+
+    if (s->conf.save == NULL || now - s->saved < NGX_AI_SINK_SAVE) {
+        return;
+    }
+
+    s->saved = now;
+
+    rc = s->conf.save(s->conf.directory, s->dirfd, &s->saved_version);
+
+    if (rc == NGX_DECLINED) {
+        return;
+    }
+
+    err = (rc == NGX_ERROR) ? ngx_errno : 0;
+
+    if (err && s->save_err != err) {
+        ngx_ai_report(s->report, NGX_LOG_ERR, err,
+                      "could not write directory.snapshot");
+    }
+
+    s->save_err = err;
+}
+
+
 static ngx_uint_t
 ngx_ai_sink_round(ngx_ai_sink_t *s, uint64_t now)
 {
-    ngx_uint_t  adopted, n;
+    ngx_uint_t  adopted;
 
     if (s->scanned == 0 || now - s->scanned >= NGX_AI_SINK_SCAN) {
         ngx_ai_sink_scan(s);
@@ -505,10 +537,9 @@ ngx_ai_sink_round(ngx_ai_sink_t *s, uint64_t now)
 
     ngx_ai_sink_write(s, now);
     ngx_ai_sink_sync(s, now);
+    ngx_ai_sink_save(s, now);
 
-    n = s->spool ? ngx_ai_spool_step(s, now) : 0;
-
-    return n;
+    return s->spool ? ngx_ai_spool_step(s, now) : 0;
 }
 
 

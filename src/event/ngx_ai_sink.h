@@ -72,6 +72,8 @@ typedef struct {
     uint64_t              reaped;
     uint64_t              synced;
     uint64_t              checked;      /* the directory and the lock's file */
+    uint64_t              saved;        /* the directory of tenants */
+    uint64_t              saved_version;
     uint64_t              retry;        /* no write before */
     uint64_t              vacant;       /* since when nobody holds the lock */
 
@@ -79,6 +81,7 @@ typedef struct {
     ngx_err_t             open_err;
     ngx_err_t             map_err;
     ngx_err_t             rotate_err;
+    ngx_err_t             save_err;
 
     unsigned              holder:1;
     unsigned              ready:1;      /* usage.jsonl is open and read back */

@@ -49,6 +49,7 @@ const char *const  ngx_ai_tally_names[NGX_AI_TALLY_N] = {
 
 const char *const  ngx_ai_tally_stores[NGX_AI_TALLY_STORES] = {
     "ledger",
+    "directory",
     "usage",
     "admin"
 };

@@ -89,6 +89,7 @@ typedef enum {
 
 typedef enum {
     NGX_AI_STORE_LEDGER = 0,
+    NGX_AI_STORE_DIRECTORY,
     NGX_AI_STORE_USAGE,
     NGX_AI_STORE_ADMIN,
     NGX_AI_TALLY_STORES

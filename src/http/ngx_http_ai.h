@@ -195,12 +195,14 @@ typedef struct {
     u_char                    *admin_file;  /* of some ai_admin */
     ngx_uint_t                 admin_line;
     ngx_ai_directory_t        *directory;   /* NULL: all is in nginx.conf */
+    ngx_str_t                  registered;  /* ngx_http_ai_register_text() */
 
     /* of the worker, set in init_process */
     ngx_ai_ledger_t           *ledger_open;
 
     /* of the worker too; NULL: not wanted, or not made yet */
-    ngx_ai_pg_t               *pg_ledger;   /* the shipper's and the feed's */
+    ngx_ai_pg_t               *pg_ledger;   /* the shipper's */
+    ngx_ai_pg_t               *pg_feed;
     ngx_ai_pg_t               *pg_usage;
     ngx_ai_pg_t               *pg_admin;
     struct ngx_ai_shipper_s   *shipper;
@@ -416,6 +418,11 @@ ngx_int_t ngx_http_ai_postconfiguration(ngx_conf_t *cf);
 ngx_int_t ngx_http_ai_init_module(ngx_cycle_t *cycle);
 ngx_int_t ngx_http_ai_init_process(ngx_cycle_t *cycle);
 void ngx_http_ai_exit_process(ngx_cycle_t *cycle);
+
+/* ngx_http_ai_postgres.c: the worker's shipper and feed, behind its ledger */
+void ngx_http_ai_postgres_start(ngx_cycle_t *cycle,
+    ngx_http_ai_main_conf_t *mcf);
+void ngx_http_ai_postgres_stop(ngx_http_ai_main_conf_t *mcf);
 
 /* this worker's ledger; NULL: none can be had now, admit nothing */
 ngx_ai_ledger_t *ngx_http_ai_ledger_get(ngx_http_ai_main_conf_t *mcf);

@@ -8,6 +8,8 @@
 #include "ngx_http_ai_conf.h"
 
 
+static ngx_int_t ngx_http_ai_resolve_postgres(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *mcf);
 static ngx_int_t ngx_http_ai_resolve_providers(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *mcf);
 static ngx_int_t ngx_http_ai_resolve_models(ngx_conf_t *cf,
@@ -55,15 +57,25 @@ ngx_http_ai_conf_resolve(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
         return NGX_ERROR;
     }
 
-    if (mcf->postgres == NULL) {
-        return NGX_OK;
-    }
+    return mcf->postgres ? ngx_http_ai_resolve_postgres(cf, mcf) : NGX_OK;
+}
 
+
+static ngx_int_t
+ngx_http_ai_resolve_postgres(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
+{
     mcf->directory = ngx_ai_directory_add(cf, &mcf->zone_name,
                                           mcf->postgres->directory,
                                           &ngx_http_ai_tenant_module);
+    if (mcf->directory == NULL) {
+        return NGX_ERROR;
+    }
 
-    return mcf->directory ? NGX_OK : NGX_ERROR;
+    mcf->ledger.database = 1;
+    mcf->ledger.save = ngx_ai_directory_save;
+    mcf->ledger.directory = mcf->directory;
+
+    return ngx_http_ai_register_text(cf->pool, mcf, &mcf->registered);
 }
 
 

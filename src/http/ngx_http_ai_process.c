@@ -115,17 +115,12 @@ ngx_http_ai_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    ngx_ai_now_anchor(cycle->log);
+
     /* the directive may have been read before "user" was */
 
     ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
     mcf->ledger.user = ccf->user;
-
-    ngx_ai_now_anchor(cycle->log);
-
-    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
-    mcf->ledger.user = ccf->user;
-
-    mcf->ledger.database = mcf->postgres != NULL;
 
     if (ngx_ai_ledger_prepare(cycle, &mcf->ledger) != NGX_OK) {
         return NGX_ERROR;
@@ -143,6 +138,10 @@ ngx_http_ai_init_module(ngx_cycle_t *cycle)
 
     if (!mcf->zone->fresh) {
         return NGX_OK;
+    }
+
+    if (mcf->directory && !mcf->directory->fresh) {
+        ngx_ai_directory_bases(mcf->directory, mcf->zone);
     }
 
     return ngx_ai_ledger_rebuild(cycle, &mcf->ledger, mcf->zone);
@@ -196,55 +195,13 @@ ngx_http_ai_exit_process(ngx_cycle_t *cycle)
 
     ngx_http_ai_stores_tell(mcf);
 
-    if (mcf->pg_usage) {
-        ngx_ai_pg_close(mcf->pg_usage, 1);
-        mcf->pg_usage = NULL;
-    }
-
-    if (mcf->pg_admin) {
-        ngx_ai_pg_close(mcf->pg_admin, 1);
-        mcf->pg_admin = NULL;
-    }
-
     /* the ledger last: a statement may point at its rows */
 
-    if (mcf->shipper) {
-        ngx_ai_shipper_stop(mcf->shipper);
-        mcf->shipper = NULL;
-    }
-
-    if (mcf->pg_ledger) {
-        ngx_ai_pg_close(mcf->pg_ledger, 1);
-        mcf->pg_ledger = NULL;
-    }
+    ngx_http_ai_postgres_stop(mcf);
 
     if (mcf->ledger_open) {
         ngx_ai_ledger_close(mcf->ledger_open);
         mcf->ledger_open = NULL;
-    }
-}
-
-
-/* rows to PostgreSQL; one connection, which only the sink makes */
-
-static void
-ngx_http_ai_ship(ngx_http_ai_main_conf_t *mcf)
-{
-    ngx_cycle_t  *cycle;
-
-    if (mcf->postgres == NULL) {
-        return;
-    }
-
-    cycle = (ngx_cycle_t *) ngx_cycle;
-
-    if (mcf->pg_ledger == NULL) {
-        mcf->pg_ledger = ngx_ai_pg_create(cycle, mcf->postgres, "ledger", 0);
-    }
-
-    if (mcf->pg_ledger) {
-        mcf->shipper = ngx_ai_shipper_start(cycle, mcf->ledger_open,
-                                            mcf->pg_ledger);
     }
 }
 
@@ -262,7 +219,7 @@ ngx_http_ai_ledger_get(ngx_http_ai_main_conf_t *mcf)
         if (mcf->ledger_open) {
             ngx_ai_tally_worker(mcf->tally,
                                 ngx_ai_ledger_worker(mcf->ledger_open));
-            ngx_http_ai_ship(mcf);
+            ngx_http_ai_postgres_start((ngx_cycle_t *) ngx_cycle, mcf);
         }
     }
 

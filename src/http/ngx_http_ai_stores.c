@@ -21,24 +21,11 @@ static void ngx_http_ai_stores_shipper(ngx_http_ai_main_conf_t *mcf,
 static void ngx_http_ai_stores_connections(ngx_http_ai_main_conf_t *mcf);
 static ngx_ai_pg_t *ngx_http_ai_stores_pg(ngx_http_ai_main_conf_t *mcf,
     ngx_uint_t i);
-static ai_dir_t *ngx_http_ai_stores_dir(ngx_http_ai_main_conf_t *mcf,
-    ai_dir_stat_t *st);
 static void ngx_http_ai_status_shipping(ai_buf_t *b, ngx_ai_tally_t *tally);
-static void ngx_http_ai_status_directory(ai_buf_t *b,
-    ngx_http_ai_main_conf_t *mcf);
 static void ngx_http_ai_status_connection(ai_buf_t *b, ngx_ai_pg_t *pg);
 static void ngx_http_ai_status_time(ai_buf_t *b, const char *name,
     ngx_atomic_uint_t seconds);
-static void ngx_http_ai_metrics_directory(ngx_http_ai_metrics_t *m);
 
-
-static const char *const  ngx_http_ai_directory_kinds[AI_DIR_KINDS] = {
-    "keys",
-    "tenants",
-    "plans",
-    "prices",
-    "spends"
-};
 
 static ngx_event_t  ngx_http_ai_stores_timer;
 
@@ -71,7 +58,8 @@ ngx_http_ai_stores_handler(ngx_event_t *ev)
 void
 ngx_http_ai_stores_tell(ngx_http_ai_main_conf_t *mcf)
 {
-    ngx_uint_t  sink;
+    ngx_uint_t           sink;
+    ngx_ai_feed_stat_t   feed;
 
     if (mcf->postgres == NULL) {
         return;
@@ -83,6 +71,14 @@ ngx_http_ai_stores_tell(ngx_http_ai_main_conf_t *mcf)
 
     if (mcf->shipper) {
         ngx_http_ai_stores_shipper(mcf, sink);
+    }
+
+    if (mcf->feed && sink) {
+        ngx_ai_feed_stat(mcf->feed, &feed);
+
+        if (feed.heard) {
+            ngx_ai_tally_node_set(mcf->tally, NGX_AI_NODE_HEARD, feed.heard);
+        }
     }
 }
 
@@ -167,27 +163,15 @@ ngx_http_ai_stores_pg(ngx_http_ai_main_conf_t *mcf, ngx_uint_t i)
     case NGX_AI_STORE_LEDGER:
         return mcf->pg_ledger;
 
+    case NGX_AI_STORE_DIRECTORY:
+        return mcf->pg_feed;
+
     case NGX_AI_STORE_USAGE:
         return mcf->pg_usage;
 
     default:
         return mcf->pg_admin;
     }
-}
-
-
-/* NULL: there is none, all is in nginx.conf */
-
-static ai_dir_t *
-ngx_http_ai_stores_dir(ngx_http_ai_main_conf_t *mcf, ai_dir_stat_t *st)
-{
-    if (mcf->directory == NULL || mcf->directory->dir == NULL) {
-        return NULL;
-    }
-
-    ai_dir_stat(mcf->directory->dir, st);
-
-    return mcf->directory->dir;
 }
 
 
@@ -214,8 +198,8 @@ ngx_http_ai_status_stores(ngx_http_ai_json_t *js,
     ai_buf_json(b, server->data, server->len);
     ai_buf_cstr(b, ",\"shipping\":");
     ngx_http_ai_status_shipping(b, mcf->tally);
-    ai_buf_cstr(b, ",\"directory\":");
-    ngx_http_ai_status_directory(b, mcf);
+    ngx_http_ai_status_time(b, "heard",
+                            ngx_ai_tally_node(mcf->tally, NGX_AI_NODE_HEARD));
     ai_buf_cstr(b, ",\"connections\":[");
 
     listed = 0;
@@ -262,45 +246,6 @@ ngx_http_ai_status_shipping(ai_buf_t *b, ngx_ai_tally_t *tally)
     ai_buf_cstr(b, ",\"failing\":");
     ai_buf_cstr(b, ngx_ai_tally_node(tally, NGX_AI_NODE_FAILING) ? "true}"
                                                                 : "false}");
-}
-
-
-static void
-ngx_http_ai_status_directory(ai_buf_t *b, ngx_http_ai_main_conf_t *mcf)
-{
-    ai_dir_t       *dir;
-    ngx_uint_t      i;
-    ai_dir_stat_t   st;
-
-    dir = ngx_http_ai_stores_dir(mcf, &st);
-
-    if (dir == NULL) {
-        ai_buf_cstr(b, "null");
-        return;
-    }
-
-    ai_buf_cstr(b, "{\"complete\":");
-    ai_buf_cstr(b, ai_dir_complete(dir) ? "true" : "false");
-
-    ngx_http_ai_status_time(b, "heard",
-                            ngx_ai_tally_node(mcf->tally, NGX_AI_NODE_HEARD));
-
-    ai_buf_char(b, ',');
-    ngx_http_ai_status_field(b, "version", ai_dir_version(dir));
-    ai_buf_char(b, ',');
-    ngx_http_ai_status_field(b, "size", st.size);
-    ai_buf_char(b, ',');
-    ngx_http_ai_status_field(b, "used", st.used);
-    ai_buf_char(b, ',');
-    ngx_http_ai_status_field(b, "refused", st.refused);
-
-    for (i = 0; i < AI_DIR_KINDS; i++) {
-        ai_buf_char(b, ',');
-        ngx_http_ai_status_field(b, ngx_http_ai_directory_kinds[i],
-                                 st.records[i]);
-    }
-
-    ai_buf_char(b, '}');
 }
 
 
@@ -400,51 +345,5 @@ ngx_http_ai_metrics_stores(ngx_http_ai_metrics_t *m)
                                        "connection", ngx_ai_tally_stores[n],
                                        ngx_ai_tally_store(t, n, i), 0);
         }
-    }
-
-    ngx_http_ai_metrics_directory(m);
-}
-
-
-static void
-ngx_http_ai_metrics_directory(ngx_http_ai_metrics_t *m)
-{
-    ai_dir_t       *dir;
-    ngx_uint_t      i;
-    ai_dir_stat_t   st;
-
-    dir = ngx_http_ai_stores_dir(m->mcf, &st);
-
-    if (dir == NULL) {
-        return;
-    }
-
-    const struct {
-        const char  *name;
-        const char  *help;
-        uint64_t     n;
-    } simple[] = {
-        { "ai_directory_complete", "Whether all tenants are there.",
-          ai_dir_complete(dir) },
-        { "ai_directory_size_bytes", "Size of the directory.", st.size },
-        { "ai_directory_used_bytes", "Records in use.", st.used },
-        { "ai_directory_refused", "Records without room.", st.refused },
-        { NULL, NULL, 0 }
-    };
-
-    for (i = 0; simple[i].name; i++) {
-        ngx_http_ai_metrics_family(m, simple[i].name, "gauge",
-                                   simple[i].help);
-        ngx_http_ai_metrics_sample(m, simple[i].name, NULL, NULL, NULL, NULL,
-                                   simple[i].n, 0);
-    }
-
-    ngx_http_ai_metrics_family(m, "ai_directory_records", "gauge",
-                               "Records, by kind.");
-
-    for (i = 0; i < AI_DIR_KINDS; i++) {
-        ngx_http_ai_metrics_sample(m, "ai_directory_records", NULL, NULL,
-                                   "kind", ngx_http_ai_directory_kinds[i],
-                                   st.records[i], 0);
     }
 }

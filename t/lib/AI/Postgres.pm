@@ -392,14 +392,22 @@ sub psql {
     close $in;
 
     my $cmd = join ' ', map { quotemeta } @cmd;
-    my $out = `$cmd < $in 2> $err`;
-    my $rc = $?;
+    my ($out, $text);
 
-    if ($rc) {
-        open my $f, '<', "$err" or die;
-        local $/;
-        my $text = <$f> // '';
+    # a server that recovers from a kill is waited for
 
+    for (1 .. 300) {
+        $out = `$cmd < $in 2> $err`;
+        last if $? == 0;
+
+        open my $f, '<', "$err" or die "$err: $!\n";
+        $text = do { local $/; <$f> } // '';
+
+        last if $text !~ /in recovery mode|starting up|shutting down/;
+        sleep 0.1;
+    }
+
+    if ($?) {
         die "psql: $text" unless $o{error};
         ${ $o{error} } = $text;
 
