@@ -28,7 +28,7 @@ JOBS    ?= 2
 
 # valgrind leaves out what sends thousands of requests or measures time
 VALGRIND_TESTS ?= $(filter-out $(NOT_VALGRIND:%=t/%.t),$(TESTS))
-NOT_VALGRIND := layers sdk conf_errors conf_scale request_flood request_tricks \
+NOT_VALGRIND := layers newcomer sdk conf_errors conf_scale request_flood request_tricks \
 	request_smuggling route_paths limit_race limit_endpoints limit_windows \
 	ledger_disk metering_drop pg_faults pg_pooler pg_tls
 
@@ -67,8 +67,8 @@ key:  ## make a tenant's key, and the line of the configuration for it
 ledger:  ## show the rows of the demo's ledger
 	@tools/ledger $(BUILD)/demo/ledger
 
-db:  ## a PostgreSQL of one's own in build/db, with the schema of sql/
-	@tools/deps test
+db:  ## a PostgreSQL in build/db with the schema of sql/, for make run
+	@tools/deps db
 	@tools/db local
 
 test: deps build test-module  ## everything: the last line is "Result: PASS"
@@ -126,7 +126,7 @@ ASAN_ENV = AI_MODULE=$(CURDIR)/$(BUILD)/asan/$(SO) AI_TIMEOUT_FACTOR=3 \
 	UBSAN_OPTIONS=print_stacktrace=1
 
 asan: $(BUILD)/asan/$(SO) $(BUILD)/asan/module/ngx_http_pg_test_module.so  ## t/*.t with AddressSanitizer and UBSan
-	$(ASAN_ENV) prove -j$(JOBS) $(filter-out t/layers.t t/sdk.t,$(TESTS))
+	$(ASAN_ENV) prove -j$(JOBS) $(filter-out t/layers.t t/newcomer.t t/sdk.t,$(TESTS))
 
 $(BUILD)/asan/$(SO): $(MODULE_SRC) tools/build
 	@tools/build $(BUILD)/asan '$(SANITIZE) -O1'
@@ -202,6 +202,7 @@ coverage:  ## lines of src/core that the unit tests run
 	@tools/coverage $(BUILD)/coverage
 
 clean:  ## remove what was built, save the SDKs
+	@[ ! -e $(BUILD)/db/data/postmaster.pid ] || tools/db stop
 	rm -rf $(filter-out $(BUILD)/venv $(BUILD)/node,$(wildcard $(BUILD)/*)) \
 	    $(BUILD)/.deps-build
 
