@@ -25,6 +25,7 @@
 
 static void ngx_ai_feed_tick_handler(ngx_event_t *ev);
 static void ngx_ai_feed_done(ngx_ai_op_t *op);
+static const char *ngx_ai_feed_advice(const u_char *code);
 
 
 static const char *const  ngx_ai_feed_channels[] = { "ai_changes", NULL };
@@ -121,8 +122,31 @@ ngx_ai_feed_failed(ngx_ai_feed_t *feed, const char *what, const u_char *code,
     ngx_memcpy(feed->said, said, sizeof(said));
 
     ngx_log_error(NGX_LOG_ERR, feed->log, 0,
-                  "ai directory: %s failed: %s%s%V", what, code,
-                  code[0] ? ": " : "", text);
+                  "ai directory: %s failed: %s%s%V%s", what, code,
+                  code[0] ? ": " : "", text, ngx_ai_feed_advice(code));
+}
+
+
+/* what an operator has most likely forgotten */
+
+static const char *
+ngx_ai_feed_advice(const u_char *code)
+{
+    ngx_uint_t          i;
+    static const char  *unmade[] = { "3F000", "42883", "42P01", "42703" };
+
+    for (i = 0; i < sizeof(unmade) / sizeof(unmade[0]); i++) {
+        if (ngx_strcmp(code, unmade[i]) == 0) {
+            return " (has \"tools/db migrate\" been run?)";
+        }
+    }
+
+    if (ngx_strcmp(code, "42501") == 0) {
+        return " (the \"user\" of ai_postgres needs the rights of "
+               "ai_gateway)";
+    }
+
+    return "";
 }
 
 
