@@ -179,6 +179,18 @@ ngx_ai_feed_listen(ngx_ai_feed_t *feed, const char *sql)
 }
 
 
+/* nginx does not move a timer by less than 300 ms, unless it is deleted */
+
+static void
+ngx_ai_feed_soon(ngx_ai_feed_t *feed)
+{
+    if (feed->tick.timer_set) {
+        ngx_del_timer(&feed->tick);
+        ngx_add_timer(&feed->tick, NGX_AI_FEED_MORE);
+    }
+}
+
+
 static void
 ngx_ai_feed_notify(void *data, const char *channel, const char *payload)
 {
@@ -186,10 +198,8 @@ ngx_ai_feed_notify(void *data, const char *channel, const char *payload)
 
     feed->wanted = 1;
 
-    if (feed->active && feed->tick.timer_set
-        && ngx_current_msec - feed->asked >= NGX_AI_FEED_TICK)
-    {
-        ngx_add_timer(&feed->tick, NGX_AI_FEED_MORE);
+    if (feed->active && ngx_current_msec - feed->asked >= NGX_AI_FEED_TICK) {
+        ngx_ai_feed_soon(feed);
     }
 }
 
@@ -462,7 +472,6 @@ static void
 ngx_ai_feed_done(ngx_ai_op_t *op)
 {
     ngx_str_t           odd = ngx_string("it is not that function's");
-    ngx_str_t           none = ngx_null_string;
     ngx_ai_feed_t      *feed = op->data;
 
     static const char  *steps[] = {
@@ -501,14 +510,13 @@ ngx_ai_feed_done(ngx_ai_op_t *op)
 
     if (feed->said[0] && feed->step != NGX_AI_FEED_NOTHING) {
         ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
-                      "ai directory: %s works%V", steps[feed->step], &none);
+                      "ai directory: %s works", steps[feed->step]);
         feed->said[0] = '\0';
     }
 
-    if (feed->tick.timer_set
-        && (feed->spend || feed->sweeping
-            || ngx_ai_feed_due(feed) != NGX_AI_FEED_NOTHING))
+    if (feed->spend || feed->sweeping
+        || ngx_ai_feed_due(feed) != NGX_AI_FEED_NOTHING)
     {
-        ngx_add_timer(&feed->tick, NGX_AI_FEED_MORE);
+        ngx_ai_feed_soon(feed);
     }
 }
