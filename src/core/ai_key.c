@@ -21,6 +21,9 @@
 static const char  ai_key_base62[] =
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
+#define ai_key_is_base62(c)                                                  \
+    ((unsigned) (c) - '0' < 10 || ((unsigned) (c) | 0x20) - 'a' < 26)
+
 
 void
 ai_key_digest(const ai_char *key, size_t len, ai_char digest[AI_KEY_DIGEST])
@@ -79,7 +82,7 @@ ai_key_check(const ai_char *key, size_t len)
     key += sizeof(AI_KEY_PREFIX) - 1;
 
     for (i = 0; i < AI_KEY_RANDOM; i++) {
-        if (memchr(ai_key_base62, key[i], 62) == NULL) {
+        if (!ai_key_is_base62(key[i])) {
             return AI_ERROR;
         }
     }
