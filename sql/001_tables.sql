@@ -7,7 +7,7 @@
 -- roles may do stands in 002_security.sql.
 
 CREATE DOMAIN name AS text COLLATE "C"
-    CHECK (VALUE ~ '^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,63}$');
+    CHECK (VALUE ~ '^[A-Za-z0-9._:@/-]{1,64}$');
 
 CREATE DOMAIN nanos AS bigint;
 

@@ -526,7 +526,7 @@ CREATE FUNCTION register(uuid, text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = ai, pg_catalog, pg_temp AS $$
 DECLARE
-    word text := '[A-Za-z0-9][A-Za-z0-9._:@/-]{0,63}';
+    word text := '[A-Za-z0-9._:@/-]{1,64}';
     line text;
     r    record;
     answer text := '';

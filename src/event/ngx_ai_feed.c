@@ -68,6 +68,7 @@ ngx_ai_feed_forget(ngx_ai_feed_t *feed)
     feed->active = 0;
     feed->greeted = 0;
     feed->registered = 0;
+    feed->unregistered = 0;
     feed->looked = 0;
     feed->reading = 0;
     feed->full = 0;
@@ -247,7 +248,7 @@ ngx_ai_feed_due(ngx_ai_feed_t *feed)
         return NGX_AI_FEED_HELLO;
     }
 
-    if (!feed->registered) {
+    if (!feed->registered && !feed->unregistered) {
         return NGX_AI_FEED_REGISTER;
     }
 
@@ -272,16 +273,19 @@ ngx_ai_feed_due(ngx_ai_feed_t *feed)
 static void
 ngx_ai_feed_ask(ngx_ai_feed_t *feed, ngx_ai_pg_query_t *q)
 {
-    static char  schema[NGX_INT_T_LEN + 1];
+    static char    schema[NGX_INT_T_LEN + 1];
+    static u_char  host[NGX_MAXHOSTNAMELEN + 1];
 
     switch (feed->step) {
 
     case NGX_AI_FEED_HELLO:
         *ngx_sprintf((u_char *) schema, "%d", NGX_AI_FEED_SCHEMA) = '\0';
+        *ngx_snprintf(host, NGX_MAXHOSTNAMELEN, "%V", &ngx_cycle->hostname)
+            = '\0';
         q->sql = "SELECT ai.hello($1::uuid, $2, $3, $4::int)";
         q->n = 4;
         q->value[0] = (const char *) feed->conf.node;
-        q->value[1] = (const char *) ngx_cycle->hostname.data;
+        q->value[1] = (const char *) host;
         q->value[2] = NGX_AI_FEED_VERSION;
         q->value[3] = schema;
         break;
@@ -447,6 +451,7 @@ ngx_ai_feed_answer(ngx_ai_feed_t *feed, ngx_ai_op_t *op)
         return ngx_ai_feed_spend_done(feed, op);
 
     case NGX_AI_FEED_MAINTAIN:
+        feed->unregistered = 0;
 
         /* what found no room then may find some now */
 
@@ -483,6 +488,11 @@ ngx_ai_feed_done(ngx_ai_op_t *op)
 
     if (op->rc == NGX_ERROR) {
         feed->reading = 0;
+
+        /* a clash that is not told holds no revocation up */
+
+        feed->unregistered |= (feed->step == NGX_AI_FEED_REGISTER);
+
         ngx_ai_feed_failed(feed, steps[feed->step], op->code, &op->text);
         return;
     }
@@ -508,7 +518,10 @@ ngx_ai_feed_done(ngx_ai_op_t *op)
 
     feed->delay = 0;
 
-    if (feed->said[0] && feed->step != NGX_AI_FEED_NOTHING) {
+    if (ngx_strncmp(feed->said, steps[feed->step],
+                    ngx_strlen(steps[feed->step]))
+        == 0)
+    {
         ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
                       "ai directory: %s works", steps[feed->step]);
         feed->said[0] = '\0';

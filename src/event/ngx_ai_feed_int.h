@@ -60,6 +60,7 @@ struct ngx_ai_feed_s {
     unsigned              active:1;
     unsigned              greeted:1;
     unsigned              registered:1;
+    unsigned              unregistered:1;   /* failed: with maintenance again */
     unsigned              wanted:1;     /* notified */
     unsigned              looked:1;     /* changes were read once */
     unsigned              reading:1;    /* between two pages */

@@ -194,6 +194,7 @@ ngx_ai_pg_submit(ngx_ai_store_t *st, ngx_ai_op_t *op)
     args = op->args;
 
     pg->op = op;
+    pg->told = 0;
     pg->queries++;
 
     if (PQsendQueryParams(pg->conn, args->sql, args->n, NULL, args->value,
@@ -448,6 +449,7 @@ ngx_ai_pg_ended(ngx_ai_pg_t *pg)
     default:
         rc = NGX_ERROR;
         pg->errors++;
+        pg->told = ngx_strlen(PQerrorMessage(pg->conn));
         ngx_ai_pg_error(op, op->result);
     }
 

@@ -14,6 +14,9 @@ static void ngx_ai_pg_blank(ngx_str_t *text);
 
 
 /*
+ * libpq gathers its texts until the next statement begins: what an earlier one
+ * was refused for is no reason of a loss.
+ *
  * "connection to server at ..., port ... failed: FATAL:  ...\n\tIs the ...":
  * the address is in the log line already, and advice does not belong there.
  */
@@ -25,6 +28,8 @@ ngx_ai_pg_reason(ngx_ai_pg_t *pg)
     const char  *p, *s, *end;
 
     s = PQerrorMessage(pg->conn);
+    len = ngx_strlen(s);
+    s += ngx_min(len, pg->told);
 
     end = strchr(s, '\n');
     len = end ? (size_t) (end - s) : ngx_strlen(s);

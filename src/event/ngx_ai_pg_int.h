@@ -33,6 +33,7 @@ struct ngx_ai_pg_s {
     PGnotify                *notes[NGX_AI_PG_NOTES];
     ngx_uint_t               nnotes;
 
+    size_t                   told;      /* of libpq's text: an op's error */
     uint64_t                 queries;
     uint64_t                 errors;
 

@@ -5,11 +5,12 @@
  */
 
 
-#include "ngx_http_ai.h"
+#include "ngx_http_ai_conf.h"
 
 
 static void ngx_http_ai_register_line(ai_buf_t *b, char kind,
     const ngx_str_t *one, const ngx_str_t *two);
+static ngx_uint_t ngx_http_ai_register_model(const ngx_str_t *name);
 static size_t ngx_http_ai_register_size(ngx_http_ai_main_conf_t *mcf);
 static void ngx_http_ai_register_plans(ai_buf_t *b,
     ngx_http_ai_main_conf_t *mcf);
@@ -50,14 +51,28 @@ ngx_http_ai_register_text(ngx_pool_t *pool, ngx_http_ai_main_conf_t *mcf,
     model = mcf->models.elts;
 
     for (i = 0; i < mcf->models.nelts; i++) {
-        if (model[i]->price.nlines) {
+        if (model[i]->price.nlines
+            && ngx_http_ai_register_model(&model[i]->sn.str))
+        {
             ngx_http_ai_register_line(&b, 'm', &model[i]->sn.str, NULL);
         }
     }
 
     out->len = b.pos - out->data;
 
+    ai_buf_char(&b, '\0');
+
     return b.full ? NGX_ERROR : NGX_OK;
+}
+
+
+/* SQL has no model of a longer name, nor of one with a plus */
+
+static ngx_uint_t
+ngx_http_ai_register_model(const ngx_str_t *name)
+{
+    return name->len <= NGX_HTTP_AI_NAME_LEN
+           && ngx_strlchr(name->data, name->data + name->len, '+') == NULL;
 }
 
 

@@ -4,9 +4,9 @@
  *
  * Every worker has its requests of the directory's keys in one queue, the one
  * whose key was looked at longest ago first.  A timer runs while there are any
- * and does nothing until the directory has changed; then each key is looked up
- * again, a bounded number at a time, so that thousands of streams stop no one
- * else's.
+ * and does nothing until the directory has changed, or the nearest date of a
+ * key has passed; then each key is looked up again, a bounded number at a time,
+ * so that thousands of streams stop no one else's.
  */
 
 
@@ -18,9 +18,11 @@
 #define NGX_HTTP_AI_WATCH_EVERY  100    /* ms */
 #define NGX_HTTP_AI_WATCH_AGAIN  1      /* ms, while some are left */
 #define NGX_HTTP_AI_WATCH_MAX    128    /* keys at a time */
+#define NGX_HTTP_AI_WATCH_ROUND  ((uint64_t) 1 << 48)   /* above the stamps */
 
 
 static void ngx_http_ai_watch_handler(ngx_event_t *ev);
+static void ngx_http_ai_watch_until(uint64_t expires);
 static void ngx_http_ai_watch_look(ngx_http_ai_ctx_t *ctx);
 static ngx_uint_t ngx_http_ai_lowered(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_records_t *rec);
@@ -37,6 +39,9 @@ static void ngx_http_ai_revoke_upstream(ngx_http_request_t *r);
 static ngx_queue_t       ngx_http_ai_watched;
 static ngx_event_t       ngx_http_ai_watch_event;
 static ngx_connection_t  ngx_http_ai_watch_dummy;
+
+static uint64_t          ngx_http_ai_watch_expires;     /* 0: none does */
+static uint64_t          ngx_http_ai_watch_round;       /* counts dates */
 
 
 void
@@ -62,7 +67,9 @@ ngx_http_ai_watch(ngx_http_ai_ctx_t *ctx)
     }
 
     ctx->watched = 1;
-    ctx->stamp = ctx->key->stamp;
+    ctx->stamp = ctx->key->stamp + ngx_http_ai_watch_round;
+
+    ngx_http_ai_watch_until((uint64_t) ctx->key->expires);
 
     ngx_queue_insert_tail(&ngx_http_ai_watched, &ctx->watch);
 
@@ -83,6 +90,17 @@ ngx_http_ai_unwatch(ngx_http_ai_ctx_t *ctx)
 
 
 static void
+ngx_http_ai_watch_until(uint64_t expires)
+{
+    if (expires && (ngx_http_ai_watch_expires == 0
+                    || expires < ngx_http_ai_watch_expires))
+    {
+        ngx_http_ai_watch_expires = expires;
+    }
+}
+
+
+static void
 ngx_http_ai_watch_handler(ngx_event_t *ev)
 {
     uint64_t            stamp;
@@ -90,16 +108,25 @@ ngx_http_ai_watch_handler(ngx_event_t *ev)
     ngx_queue_t        *q;
     ngx_http_ai_ctx_t  *ctx;
 
+    if (ngx_http_ai_watch_expires
+        && ngx_http_ai_watch_expires <= (uint64_t) ngx_time())
+    {
+        ngx_http_ai_watch_expires = 0;
+        ngx_http_ai_watch_round += NGX_HTTP_AI_WATCH_ROUND;
+    }
+
     for (n = 0; n < NGX_HTTP_AI_WATCH_MAX; n++) {
 
         if (ngx_queue_empty(&ngx_http_ai_watched)) {
+            ngx_http_ai_watch_expires = 0;
             return;
         }
 
         q = ngx_queue_head(&ngx_http_ai_watched);
         ctx = ngx_queue_data(q, ngx_http_ai_ctx_t, watch);
 
-        stamp = ngx_http_ai_directory_stamp(ngx_http_ai_mcf(ctx));
+        stamp = ngx_http_ai_directory_stamp(ngx_http_ai_mcf(ctx))
+                + ngx_http_ai_watch_round;
 
         if (ctx->stamp == stamp) {
             break;
@@ -151,6 +178,7 @@ ngx_http_ai_watch_look(ngx_http_ai_ctx_t *ctx)
         why = AI_ERR_BUDGET;
 
     } else {
+        ngx_http_ai_watch_until(rec.key.expires);
         return;
     }
 
