@@ -33,6 +33,8 @@ struct ngx_ai_pg_s {
     PGnotify                *notes[NGX_AI_PG_NOTES];
     ngx_uint_t               nnotes;
 
+    size_t                   received;  /* since the last statement */
+
     uint64_t                 queries;
     uint64_t                 errors;
 
