@@ -21,14 +21,22 @@
 #define NGX_AI_FEED_MORE       1        /* ms between two pieces of work */
 #define NGX_AI_FEED_MAINTAIN_MS  60000
 #define NGX_AI_FEED_DELAY_MAX  5000
+#define NGX_AI_FEED_LINES      10       /* of an answer, in the log */
+#define NGX_AI_FEED_LINE       512      /* bytes of each */
 
 
 static void ngx_ai_feed_tick_handler(ngx_event_t *ev);
 static void ngx_ai_feed_done(ngx_ai_op_t *op);
-static const char *ngx_ai_feed_advice(const u_char *code);
+static const char *ngx_ai_feed_advice(const char *code);
+static void ngx_ai_feed_printable(ngx_str_t *line);
 
 
 static const char *const  ngx_ai_feed_channels[] = { "ai_changes", NULL };
+
+static const char *const  ngx_ai_feed_steps[] = {
+    "ai.hello()", "ai.register()", "ai.directory()", "ai.spend_others()",
+    "ai.maintain()", "LISTEN"
+};
 
 
 ngx_ai_feed_t *
@@ -103,35 +111,39 @@ ngx_ai_feed_stat(ngx_ai_feed_t *feed, ngx_ai_feed_stat_t *st)
 
 
 void
-ngx_ai_feed_failed(ngx_ai_feed_t *feed, const char *what, const u_char *code,
-    ngx_str_t *text)
+ngx_ai_feed_failed(ngx_ai_feed_t *feed, ngx_ai_feed_step_t step,
+    const char *code, ngx_str_t *text)
 {
-    u_char  *end, said[sizeof(feed->said)];
+    u_char      *said;
+    const char  *why;
 
     feed->delay = feed->delay
                   ? ngx_min(feed->delay * 2, NGX_AI_FEED_DELAY_MAX)
                   : ngx_max(feed->conf.conf->poll, NGX_AI_FEED_TICK);
     feed->next = ngx_current_msec + feed->delay;
 
-    end = ngx_snprintf(said, sizeof(said) - 1, "%s %s", what, code);
-    *end = '\0';
+    said = feed->said[step];
 
-    if (ngx_strcmp(said, feed->said) == 0) {
+    /* no code: a word, for "" is said of what works */
+
+    why = code[0] ? code : "-";
+
+    if (ngx_strcmp(said, why) == 0) {
         return;
     }
 
-    ngx_memcpy(feed->said, said, sizeof(said));
+    ngx_cpystrn(said, (u_char *) why, NGX_AI_FEED_SAID);
 
     ngx_log_error(NGX_LOG_ERR, feed->log, 0,
-                  "ai directory: %s failed: %s%s%V%s", what, code,
-                  code[0] ? ": " : "", text, ngx_ai_feed_advice(code));
+                  "ai directory: %s failed: %s%s%V%s", ngx_ai_feed_steps[step],
+                  code, code[0] ? ": " : "", text, ngx_ai_feed_advice(code));
 }
 
 
 /* what an operator has most likely forgotten */
 
 static const char *
-ngx_ai_feed_advice(const u_char *code)
+ngx_ai_feed_advice(const char *code)
 {
     ngx_uint_t          i;
     static const char  *unmade[] = { "3F000", "42883", "42P01", "42703" };
@@ -148,6 +160,19 @@ ngx_ai_feed_advice(const u_char *code)
     }
 
     return "";
+}
+
+
+void
+ngx_ai_feed_works(ngx_ai_feed_t *feed, ngx_ai_feed_step_t step)
+{
+    feed->delay = 0;
+
+    if (feed->said[step][0]) {
+        feed->said[step][0] = '\0';
+        ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
+                      "ai directory: %s works", ngx_ai_feed_steps[step]);
+    }
 }
 
 
@@ -361,7 +386,7 @@ ngx_ai_feed_go(ngx_ai_feed_t *feed)
     feed->op = ngx_ai_pg_query(feed->conf.pg, &q, ngx_ai_feed_done, feed);
 
     if (feed->op == NULL) {
-        ngx_ai_feed_failed(feed, "a statement", (u_char *) "", &text);
+        ngx_ai_feed_failed(feed, feed->step, "", &text);
     }
 }
 
@@ -406,28 +431,50 @@ ngx_ai_feed_tick_handler(ngx_event_t *ev)
 static void
 ngx_ai_feed_clashes(ngx_ai_feed_t *feed, ngx_ai_op_t *op)
 {
-    u_char     *end, *nl;
-    ngx_str_t   line, text;
+    u_char      *end, *nl;
+    ngx_str_t    line, text;
+    ngx_uint_t   n;
 
     text = ngx_ai_pg_value(op, 0, 0);
     end = text.data + text.len;
+    n = 0;
 
     while (text.data < end) {
         nl = ngx_strlchr(text.data, end, '\n');
         nl = nl ? nl : end;
 
         line.data = text.data;
-        line.len = ngx_min(nl - text.data, 512);
+        line.len = ngx_min(nl - text.data, NGX_AI_FEED_LINE);
 
-        if (line.len) {
+        text.data = nl + 1;
+
+        if (line.len && n++ < NGX_AI_FEED_LINES) {
+            ngx_ai_feed_printable(&line);
             ngx_log_error(NGX_LOG_WARN, feed->log, 0, "ai directory: %V",
                           &line);
         }
+    }
 
-        text.data = nl + 1;
+    if (n > NGX_AI_FEED_LINES) {
+        ngx_log_error(NGX_LOG_WARN, feed->log, 0,
+                      "ai directory: and %ui more clashes, see ai.alerts",
+                      n - NGX_AI_FEED_LINES);
     }
 
     feed->registered = 1;
+}
+
+
+static void
+ngx_ai_feed_printable(ngx_str_t *line)
+{
+    size_t  i;
+
+    for (i = 0; i < line->len; i++) {
+        if (line->data[i] < 0x20 || line->data[i] >= 0x7f) {
+            line->data[i] = '?';
+        }
+    }
 }
 
 
@@ -479,11 +526,6 @@ ngx_ai_feed_done(ngx_ai_op_t *op)
     ngx_str_t           odd = ngx_string("it is not that function's");
     ngx_ai_feed_t      *feed = op->data;
 
-    static const char  *steps[] = {
-        "ai.hello()", "ai.register()", "ai.directory()", "ai.spend_others()",
-        "ai.maintain()", "LISTEN"
-    };
-
     feed->op = NULL;
 
     if (op->rc == NGX_ERROR) {
@@ -493,7 +535,7 @@ ngx_ai_feed_done(ngx_ai_op_t *op)
 
         feed->unregistered |= (feed->step == NGX_AI_FEED_REGISTER);
 
-        ngx_ai_feed_failed(feed, steps[feed->step], op->code, &op->text);
+        ngx_ai_feed_failed(feed, feed->step, (char *) op->code, &op->text);
         return;
     }
 
@@ -511,20 +553,12 @@ ngx_ai_feed_done(ngx_ai_op_t *op)
 
     if (ngx_ai_feed_answer(feed, op) != NGX_OK) {
         feed->reading = 0;
-        ngx_ai_feed_failed(feed, steps[feed->step], (u_char *) "an odd answer",
-                           &odd);
+        ngx_ai_feed_failed(feed, feed->step, "an odd answer", &odd);
         return;
     }
 
-    feed->delay = 0;
-
-    if (ngx_strncmp(feed->said, steps[feed->step],
-                    ngx_strlen(steps[feed->step]))
-        == 0)
-    {
-        ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
-                      "ai directory: %s works", steps[feed->step]);
-        feed->said[0] = '\0';
+    if (!feed->reading && feed->spend == NULL) {
+        ngx_ai_feed_works(feed, feed->step);
     }
 
     if (feed->spend || feed->sweeping

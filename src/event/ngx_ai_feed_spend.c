@@ -254,8 +254,10 @@ ngx_ai_feed_spend_rows(ngx_ai_feed_t *feed)
     }
 
     if (rc != NGX_OK || ngx_ai_spend_end(feed) != NGX_OK) {
-        ngx_ai_feed_failed(feed, "ai.spend_others()",
-                           (u_char *) "an odd answer", &text);
+        ngx_ai_feed_failed(feed, NGX_AI_FEED_SPEND, "an odd answer", &text);
+
+    } else {
+        ngx_ai_feed_works(feed, NGX_AI_FEED_SPEND);
     }
 
     ngx_ai_feed_spend_drop(feed);
