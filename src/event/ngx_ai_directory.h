@@ -89,7 +89,8 @@ typedef ngx_uint_t (*ngx_ai_feed_active_pt)(void *data);
 
 /*
  * worker: starts to follow (timers are cancelable).  "registered" is the text
- * for ai.register(), a zero behind it; node is the id of the ledger directory, as text.
+ * for ai.register(), a zero behind it; node is the id of the ledger directory,
+ * as text.
  */
 typedef struct {
     ngx_ai_directory_t    *directory;
