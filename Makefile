@@ -30,7 +30,8 @@ JOBS    ?= 2
 VALGRIND_TESTS ?= $(filter-out $(NOT_VALGRIND:%=t/%.t),$(TESTS))
 NOT_VALGRIND := layers newcomer sdk conf_errors conf_scale request_flood request_tricks \
 	request_smuggling route_paths limit_race limit_endpoints limit_windows \
-	ledger_disk metering_drop pg_faults pg_pooler pg_tls
+	ledger_disk metering_drop pg_faults pg_hostile pg_pooler pg_tls \
+	billing_faults
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | \
@@ -73,6 +74,8 @@ db:  ## a PostgreSQL in build/db with the schema of sql/, for make run
 
 test: deps build test-module  ## everything: the last line is "Result: PASS"
 	@$(MAKE) -s unit
+	@$(MAKE) -s directory-test
+	@$(MAKE) -s spool-test ledger-test KILLS=10
 	@$(MAKE) -s fuzz FUZZ_SECONDS=5
 	@$(MAKE) -s asan
 	@$(MAKE) -s valgrind

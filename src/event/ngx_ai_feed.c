@@ -21,6 +21,7 @@
 #define NGX_AI_FEED_MORE       1        /* ms between two pieces of work */
 #define NGX_AI_FEED_MAINTAIN_MS  60000
 #define NGX_AI_FEED_DELAY_MAX  5000
+#define NGX_AI_FEED_WELL       2000     /* ms without a failure */
 #define NGX_AI_FEED_LINES      10       /* of an answer, in the log */
 #define NGX_AI_FEED_LINE       512      /* bytes of each */
 
@@ -123,6 +124,7 @@ ngx_ai_feed_failed(ngx_ai_feed_t *feed, ngx_ai_feed_step_t step,
     feed->next = ngx_current_msec + feed->delay;
 
     said = feed->said[step];
+    feed->failed[step] = ngx_current_msec;
 
     /* no code: a word, for "" is said of what works */
 
@@ -163,16 +165,23 @@ ngx_ai_feed_advice(const char *code)
 }
 
 
+/* what fails each second time does not work: no two lines each */
+
 void
 ngx_ai_feed_works(ngx_ai_feed_t *feed, ngx_ai_feed_step_t step)
 {
     feed->delay = 0;
 
-    if (feed->said[step][0]) {
-        feed->said[step][0] = '\0';
-        ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
-                      "ai directory: %s works", ngx_ai_feed_steps[step]);
+    if (feed->said[step][0] == '\0'
+        || ((step == NGX_AI_FEED_CHANGES || step == NGX_AI_FEED_SPEND)
+            && ngx_current_msec - feed->failed[step] < NGX_AI_FEED_WELL))
+    {
+        return;
     }
+
+    feed->said[step][0] = '\0';
+    ngx_log_error(NGX_LOG_NOTICE, feed->log, 0, "ai directory: %s works",
+                  ngx_ai_feed_steps[step]);
 }
 
 

@@ -61,6 +61,7 @@ struct ngx_ai_feed_s {
 
     /* the failure of each step that was logged; "" while it works */
     u_char                said[NGX_AI_FEED_STEPS][NGX_AI_FEED_SAID];
+    ngx_msec_t            failed[NGX_AI_FEED_STEPS];    /* the last time */
 
     unsigned              active:1;
     unsigned              greeted:1;

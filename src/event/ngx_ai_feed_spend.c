@@ -75,12 +75,9 @@ ngx_ai_spend_number(PGresult *res, int row, int column, int64_t *n)
             return NGX_ERROR;
         }
 
-        if (*n < AI_BASE_MAX) {
-            *n = *n * 10 + (*p - '0');
-        }
+        *n = *n > (AI_BASE_MAX - 9) / 10 ? AI_BASE_MAX : *n * 10 + (*p - '0');
     }
 
-    *n = ngx_min(*n, AI_BASE_MAX);
     *n = minus ? -*n : *n;
 
     return NGX_OK;

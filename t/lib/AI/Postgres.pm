@@ -428,7 +428,8 @@ sub psql {
         open my $f, '<', "$err" or die "$err: $!\n";
         $text = do { local $/; <$f> } // '';
 
-        last if $text !~ /in recovery mode|starting up|shutting down/;
+        last if $text !~
+            /in recovery mode|starting up|shutting down|not yet accepting/;
         sleep 0.1;
     }
 
