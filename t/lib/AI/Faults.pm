@@ -22,8 +22,8 @@ our @EXPORT = qw(faults_under_load books_balance);
 
 
 # rounds => of every fault, seconds => that an outage lasts, clients => of each
-# node; minutes => ends after so many, whatever is left of the rounds.  AI_FAULT
-# names the only fault.
+# node; minutes => ends after so many, whatever is left of the rounds, and has
+# the long ones, too.  AI_FAULT names the only fault.
 
 sub faults_under_load {
     my (%o) = @_;
@@ -43,6 +43,11 @@ sub faults_under_load {
 
     my $started = time();
     my %done;
+
+    for my $name ($o{minutes} && !$ENV{AI_FAULT} ? sort keys %long : ()) {
+        $long{$name}->($s);
+        $done{$name}++;
+    }
 
     ROUND: for my $round (1 .. $o{rounds}) {
         for my $name (sort { $a->[0] <=> $b->[0] } map { [ rand(), $_ ] } @names)
@@ -66,9 +71,9 @@ sub faults_under_load {
     diag(sprintf 'seed %d, %d faults in %d s: %s', $seed, total(\%done),
         time() - $started, join ', ', map { "$done{$_} x $_" } sort keys %done);
     diag(sprintf 'commits whose answer was swallowed: %d, batches held in '
-        . 'flight: %d, ends by a full WAL: %d, deadlocks: %s',
-        map({ $s->{$_} || 0 } qw(unanswered held wal_full)),
-        $pg->value("SELECT sum(deadlocks) FROM pg_stat_database"));
+        . 'flight: %d, ends by a full WAL: %d',
+        map { $s->{$_} || 0 } qw(unanswered held wal_full));
+    diag('errors of the server: ' . errors_of($pg));
 
     shipped_all($pg, @nodes);
     books_balance($pg);
@@ -78,6 +83,20 @@ sub faults_under_load {
 
 
 sub total { my ($n) = @_; my $sum = 0; $sum += $_ for values %$n; return $sum }
+
+
+# SQLSTATEs that the gateways were answered, and how often
+
+sub errors_of {
+    my ($pg) = @_;
+
+    my $log = $pg->log;
+    my %n;
+
+    $n{$1}++ while $log =~ / ai_gateway (\S{5}) (?:ERROR|FATAL|PANIC): /g;
+
+    return join ', ', map { "$n{$_} x $_" } sort keys %n;
+}
 
 
 # two nodes at one database: the first one through a proxy that cuts, with a
@@ -90,7 +109,7 @@ sub scene {
     my $pg = AI::Postgres->new($nodes[0], fsync => 1, auth => 'scram-sha-256',
         disk => '500m', settings => {
             restart_after_crash => 'on', max_connections => 24,
-            deadlock_timeout => "'100ms'", max_wal_size => "'64MB'",
+            log_line_prefix => "'%m %u %e '", deadlock_timeout => "'1s'", max_wal_size => "'64MB'",
             min_wal_size => "'32MB'" });
     my $proxy = AI::Proxy->new($nodes[0], "127.0.0.1:$pg->{port}");
     my $pooler = AI::Pooler->found && AI::Pooler->new($nodes[1], $pg,

@@ -901,7 +901,7 @@ sub store_sockets {
 
     while (<$f>) {
         my ($port, $inode)
-            = /^ *\d+: \S+ [0-9A-F]{8}:([0-9A-F]{4}) (?:\S+ ){6} *(\d+)/
+            = /^ *\d+: \S+ [0-9A-F]{8}:([0-9A-F]{4}) (?:\S+ +){6}(\d+)/
             ? (hex $1, $2) : next;
         my $store = "connection to port $port";
 

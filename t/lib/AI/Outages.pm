@@ -16,7 +16,7 @@ use Time::HiRes qw(sleep);
 
 use AI::Gateway;
 
-our @EXPORT = qw(%faults possible sink_of);
+our @EXPORT = qw(%faults %long possible sink_of);
 
 my $month = q{'usage_logs_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMM')};
 
@@ -163,9 +163,12 @@ our %faults = (
 
     'deadlock' => sub {
         my ($s) = @_;
+        my $error;
+
         $s->{pg}->psql("BEGIN; SET LOCAL deadlock_timeout = '20s';
-            SELECT FROM ai.balances FOR UPDATE; SELECT pg_sleep(0.4);
-            SELECT FROM ai.spend FOR UPDATE; COMMIT");
+            SET LOCAL lock_timeout = '5s';
+            SELECT FROM ai.balances FOR UPDATE; SELECT pg_sleep(0.5);
+            SELECT FROM ai.spend FOR UPDATE; COMMIT", error => \$error);
     },
 
     # ---- what operators do ----
@@ -343,6 +346,21 @@ our %faults = (
         sleep $s->{seconds};
         $t->unfill('ledger');
         $s->{pg}->start;
+    },
+);
+
+
+# what a long run does as well, once
+
+our %long = (
+    'server frozen for 30 s' => sub {
+        my ($s) = @_;
+        $faults{'server frozen'}->({ %$s, seconds => 30 });
+    },
+
+    'server stopped for two minutes' => sub {
+        my ($s) = @_;
+        $faults{'server stopped'}->({ %$s, seconds => 120 });
     },
 );
 
