@@ -419,6 +419,7 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- Tenants of nginx.conf are told as well: their limits are not known here.
+-- Who has got a limit or is prepaid now is told of what was used before.
 
 CREATE FUNCTION spend_others(uuid, text)
     RETURNS TABLE (tenant text, key text, day integer, month integer,
@@ -435,10 +436,28 @@ DECLARE
     today   date := (now() AT TIME ZONE 'UTC')::date;
     first   date := date_trunc('month', today)::date;
 BEGIN
+    IF since < (SELECT f.xid FROM feed_floor f) THEN
+        since := '0';
+    END IF;
+
     RETURN QUERY
-    WITH touched AS (
-        SELECT DISTINCT s.tenant, s.key FROM spend s
+    WITH changed AS (
+        SELECT c.name COLLATE "C" AS tenant FROM changes c
+        WHERE c.changed >= since AND c.kind = 'tenant'
+        UNION
+        SELECT t.name FROM changes c JOIN tenants t ON t.plan = c.name
+        WHERE c.changed >= since AND c.kind = 'plan'
+        UNION
+        SELECT k.tenant FROM changes c
+            JOIN api_keys k ON k.digest = decode(c.name, 'hex')
+        WHERE c.changed >= since AND c.kind = 'key'
+    ), touched AS (
+        SELECT s.tenant, s.key FROM spend s
         WHERE s.changed >= since AND s.node <> $1
+        UNION
+        SELECT s.tenant, s.key FROM changed c
+            JOIN spend s ON s.tenant = c.tenant
+        WHERE since > '0' AND s.node <> $1
     ), judged AS (
         SELECT c.tenant, c.key, t.prepaid AND c.key = '' AS prepaid
         FROM touched c JOIN tenants t ON t.name = c.tenant

@@ -49,7 +49,8 @@ void ngx_ai_directory_unlock(ngx_ai_directory_t *d);
  * master, when the directory is fresh: loads directory.snapshot from the ledger
  * directory "path", and what other nodes used into the book.  NGX_DECLINED:
  * there is none, or it is torn, or of another version, or does not fit (one
- * [warn]): the directory is not complete, and the feed has to load it.
+ * [warn]): the feed has to load all of it.  Nor is it complete after NGX_OK,
+ * until the feed has read what has changed since: a key may be newer.
  */
 ngx_int_t ngx_ai_directory_restore(ngx_cycle_t *cycle, ngx_ai_directory_t *d,
     ngx_str_t *path, ngx_ai_zone_t *zone);

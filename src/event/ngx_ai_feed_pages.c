@@ -93,11 +93,10 @@ ngx_ai_feed_loaded(ngx_ai_feed_t *feed)
 
     ngx_ai_directory_lock(d);
 
-    ai_dir_set_mark(d->dir, AI_DIR_MARK_FEED, &mark);
+    /* changes since a mark are behind all that was there at the mark */
 
-    if (feed->pass) {
-        ai_dir_set_loaded(d->dir);
-    }
+    ai_dir_set_mark(d->dir, AI_DIR_MARK_FEED, &mark);
+    ai_dir_set_loaded(d->dir);
 
     ngx_ai_directory_unlock(d);
 

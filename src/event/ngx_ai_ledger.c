@@ -640,5 +640,7 @@ ngx_ai_ledger_thread(void *data)
 
     } while (!stop);
 
+    ngx_ai_sink_end(&ld->sink);
+
     return NULL;
 }

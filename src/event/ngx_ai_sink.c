@@ -511,6 +511,15 @@ ngx_ai_sink_save(ngx_ai_sink_t *s, uint64_t now)
 }
 
 
+void
+ngx_ai_sink_end(ngx_ai_sink_t *s)
+{
+    if (s->holder) {
+        ngx_ai_sink_save(s, s->saved + NGX_AI_SINK_SAVE);
+    }
+}
+
+
 static ngx_uint_t
 ngx_ai_sink_round(ngx_ai_sink_t *s, uint64_t now)
 {

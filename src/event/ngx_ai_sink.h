@@ -108,6 +108,9 @@ void ngx_ai_sink_done(ngx_ai_sink_t *s);
 /* one round; returns the milliseconds until the next one */
 ngx_uint_t ngx_ai_sink_step(ngx_ai_sink_t *s);
 
+/* behind the last step: the directory as it is now, whatever the time */
+void ngx_ai_sink_end(ngx_ai_sink_t *s);
+
 /* NGX_BUSY: another holds it */
 ngx_int_t ngx_ai_sink_lock(ngx_ai_sink_t *s);
 void ngx_ai_sink_unlock(ngx_ai_sink_t *s);

@@ -418,8 +418,6 @@ ngx_ai_snapshot_load(ngx_ai_directory_t *d, u_char *data, size_t len,
         for (i = 0; i < AI_DIR_MARKS; i++) {
             ai_dir_set_mark(d->dir, i, &marks[i]);
         }
-
-        ai_dir_set_loaded(d->dir);
     }
 
     return lost;

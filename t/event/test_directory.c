@@ -335,6 +335,8 @@ snapshot(void)
     CHECK(fstatat(dirfd_, "directory.snapshot.new", &sb, 0) == -1);
 
     CHECK(restore(e, zone) == NGX_OK);
+    CHECK(!ai_dir_complete(e->dir));
+    ai_dir_set_loaded(e->dir);
     same(d, e);
 
     ai_owner_id(&id, &tenant, &key);
