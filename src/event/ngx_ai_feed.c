@@ -13,7 +13,7 @@
 #include "ngx_ai_feed_int.h"
 
 
-#define NGX_AI_FEED_SCHEMA     6        /* the newest function called here */
+#define NGX_AI_FEED_SCHEMA     10       /* the newest migration needed */
 #define NGX_AI_FEED_VERSION    "0.1.0"
 
 #define NGX_AI_FEED_TICK       50       /* ms: notifications are coalesced */
@@ -507,6 +507,10 @@ ngx_ai_feed_answer(ngx_ai_feed_t *feed, ngx_ai_op_t *op)
         return ngx_ai_feed_spend_done(feed, op);
 
     case NGX_AI_FEED_MAINTAIN:
+
+        /* ai.nodes tells who was seen lately */
+
+        feed->greeted = 0;
         feed->unregistered = 0;
 
         /* what found no room then may find some now */
