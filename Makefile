@@ -26,9 +26,14 @@ FUZZ_SECONDS ?= 20
 TESTS   ?= $(wildcard t/*.t)
 JOBS    ?= 2
 
+# without nginx, or without much of it, there is nothing for sanitizers
+
+WITHOUT_NGINX := t/layers.t t/newcomer.t t/sdk.t t/alerts_webhook.t \
+	$(wildcard t/sql_*.t)
+
 # valgrind leaves out what sends thousands of requests or measures time
-VALGRIND_TESTS ?= $(filter-out $(NOT_VALGRIND:%=t/%.t),$(TESTS))
-NOT_VALGRIND := layers newcomer sdk conf_errors conf_scale request_flood request_tricks \
+VALGRIND_TESTS ?= $(filter-out $(WITHOUT_NGINX) $(NOT_VALGRIND:%=t/%.t),$(TESTS))
+NOT_VALGRIND := conf_errors conf_scale request_flood request_tricks \
 	request_smuggling route_paths limit_race limit_endpoints limit_windows \
 	ledger_disk metering_drop pg_faults pg_hostile pg_pooler pg_tls \
 	billing_faults
@@ -129,7 +134,7 @@ ASAN_ENV = AI_MODULE=$(CURDIR)/$(BUILD)/asan/$(SO) AI_TIMEOUT_FACTOR=3 \
 	UBSAN_OPTIONS=print_stacktrace=1
 
 asan: $(BUILD)/asan/$(SO) $(BUILD)/asan/module/ngx_http_pg_test_module.so  ## t/*.t with AddressSanitizer and UBSan
-	$(ASAN_ENV) prove -j$(JOBS) $(filter-out t/layers.t t/newcomer.t t/sdk.t,$(TESTS))
+	$(ASAN_ENV) prove -j$(JOBS) $(filter-out $(WITHOUT_NGINX),$(TESTS))
 
 $(BUILD)/asan/$(SO): $(MODULE_SRC) tools/build
 	@tools/build $(BUILD)/asan '$(SANITIZE) -O1'
