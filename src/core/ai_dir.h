@@ -111,9 +111,9 @@ ai_str_t ai_dir_mark(const ai_dir_t *dir, ai_dir_mark_t which);
 
 /*
  * Whether the directory holds all there is: set by ai_dir_set_loaded() once a
- * full load is in, or what changed since a snapshot, and not so while a record
- * that found no room is missing.  An unknown key is unknown only in a directory that is complete.
- * Lock-free.
+ * full load is in, or what has changed since a snapshot, and not so while a
+ * record that found no room is missing.  An unknown key is unknown only in a
+ * directory that is complete.  Lock-free.
  */
 unsigned ai_dir_complete(const ai_dir_t *dir);
 void ai_dir_set_loaded(ai_dir_t *dir);          /* [locked] */
