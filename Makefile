@@ -26,11 +26,17 @@ FUZZ_SECONDS ?= 20
 TESTS   ?= $(wildcard t/*.t)
 JOBS    ?= 2
 
+# without nginx, or without much of it, there is nothing for sanitizers
+
+WITHOUT_NGINX := t/layers.t t/newcomer.t t/sdk.t t/alerts_webhook.t \
+	$(wildcard t/sql_*.t)
+
 # valgrind leaves out what sends thousands of requests or measures time
-VALGRIND_TESTS ?= $(filter-out $(NOT_VALGRIND:%=t/%.t),$(TESTS))
-NOT_VALGRIND := layers sdk conf_errors conf_scale request_flood request_tricks \
+VALGRIND_TESTS ?= $(filter-out $(WITHOUT_NGINX) $(NOT_VALGRIND:%=t/%.t),$(TESTS))
+NOT_VALGRIND := conf_errors conf_scale request_flood request_tricks \
 	request_smuggling route_paths limit_race limit_endpoints limit_windows \
-	ledger_disk metering_drop pg_faults pg_pooler pg_tls
+	ledger_disk metering_drop pg_faults pg_hostile pg_pooler pg_tls \
+	billing_faults
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | \
@@ -67,12 +73,14 @@ key:  ## make a tenant's key, and the line of the configuration for it
 ledger:  ## show the rows of the demo's ledger
 	@tools/ledger $(BUILD)/demo/ledger
 
-db:  ## a PostgreSQL of one's own in build/db, with the schema of sql/
-	@tools/deps test
+db:  ## a PostgreSQL in build/db with the schema of sql/, for make run
+	@tools/deps db
 	@tools/db local
 
 test: deps build test-module  ## everything: the last line is "Result: PASS"
 	@$(MAKE) -s unit
+	@$(MAKE) -s directory-test
+	@$(MAKE) -s spool-test ledger-test KILLS=10
 	@$(MAKE) -s fuzz FUZZ_SECONDS=5
 	@$(MAKE) -s asan
 	@$(MAKE) -s valgrind
@@ -126,7 +134,7 @@ ASAN_ENV = AI_MODULE=$(CURDIR)/$(BUILD)/asan/$(SO) AI_TIMEOUT_FACTOR=3 \
 	UBSAN_OPTIONS=print_stacktrace=1
 
 asan: $(BUILD)/asan/$(SO) $(BUILD)/asan/module/ngx_http_pg_test_module.so  ## t/*.t with AddressSanitizer and UBSan
-	$(ASAN_ENV) prove -j$(JOBS) $(filter-out t/layers.t t/sdk.t,$(TESTS))
+	$(ASAN_ENV) prove -j$(JOBS) $(filter-out $(WITHOUT_NGINX),$(TESTS))
 
 $(BUILD)/asan/$(SO): $(MODULE_SRC) tools/build
 	@tools/build $(BUILD)/asan '$(SANITIZE) -O1'
@@ -202,6 +210,7 @@ coverage:  ## lines of src/core that the unit tests run
 	@tools/coverage $(BUILD)/coverage
 
 clean:  ## remove what was built, save the SDKs
+	@[ ! -e $(BUILD)/db/data/postmaster.pid ] || tools/db stop
 	rm -rf $(filter-out $(BUILD)/venv $(BUILD)/node,$(wildcard $(BUILD)/*)) \
 	    $(BUILD)/.deps-build
 

@@ -1073,6 +1073,23 @@ BEGIN
     RETURN r;
 END $$;
 
+-- how long rows of usage are kept; NULL: for ever
+
+CREATE FUNCTION set_retention(keep interval) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ai, pg_catalog, pg_temp AS $$
+BEGIN
+    IF $1 < interval '32 days' THEN
+        PERFORM refuse('22023', 'keep must be 32 days or more');
+    END IF;
+
+    UPDATE housekeeping h SET keep = $1;
+
+    PERFORM audit_add('set_retention', NULL, jsonb_build_object('keep', $1));
+
+    RETURN jsonb_build_object('keep', $1);
+END $$;
+
 -- the newest first; "before" is the last id of the page before
 
 CREATE FUNCTION list_alerts(tenant text DEFAULT NULL,

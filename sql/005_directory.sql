@@ -381,9 +381,11 @@ BEGIN
     END IF;
 
     IF room = 0 THEN
-        -- the next page must know where its pass began
+        -- the next page must know where its pass began; if a crash takes that,
+        -- the pass is done again
 
         IF begun IS NOT NULL THEN
+            PERFORM set_config('synchronous_commit', 'off', true);
             INSERT INTO feed_pages (mark, after, begun, whole)
             VALUES ($1, kind || E'\t' || name, begun, whole);
         END IF;

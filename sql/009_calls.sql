@@ -10,7 +10,8 @@ LANGUAGE sql IMMUTABLE AS $$
         create_user, adopt, create_key, import_key, rotate_key, revoke_key,
         list_keys, set_limit, drop_limit, add_price, drop_price,
         set_unit_price, list_prices, top_up, adjust, statement, usage, rerate,
-        import_provider_usage, reconcile, list_alerts, list_audit}'::text[]
+        import_provider_usage, reconcile, list_alerts, list_audit,
+        set_retention}'::text[]
 $$;
 
 DO $$
@@ -52,7 +53,8 @@ BEGIN
 END $$;
 
 -- Calls one of the functions with named arguments; one with a default may be
--- null, as if it were not given.  What returns many rows is wrapped as {"object": "list", "data": []}.
+-- null, as if it were not given.  What returns many rows is wrapped as
+-- {"object": "list", "data": []}.
 
 CREATE FUNCTION admin(actor text, call text, args jsonb) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER

@@ -310,6 +310,12 @@ ok(ref admin('create_key', tenant => 'conf', name => 'x'), 'is of SQL now');
 like($pg->psql("SELECT ai.register('$node', 'k acme')", role => 'ai_gateway',
     error => \$error) // $error, qr/bad line of ai.register/, 'bad line');
 
+admin('set_retention', keep => '13 months');
+is($pg->value('SELECT keep FROM ai.housekeeping'), '1 year 1 mon',
+    'rows are kept for so long');
+refused(qr/^22023 .*32 days/, 'not for less', set_retention =>
+    keep => '31 days');
+
 
 # ---- trail ----
 

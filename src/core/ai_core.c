@@ -208,43 +208,49 @@ ai_json_is_plain_word(uint64_t w)
 }
 
 
-/* whether all the bytes stand in the output as they are */
+/*
+ * Copies bytes that stand in the output as they are; 0: not all do, and what
+ * was written is of no use.
+ */
 
 static inline int
-ai_json_is_plain_text(const ai_char *p, size_t len)
+ai_json_copy_plain(ai_char *to, const ai_char *p, size_t len)
 {
     uint32_t  half;
     uint64_t  w;
 
-    for ( /* void */ ; len >= 8; len -= 8, p += 8) {
+    for ( /* void */ ; len >= 8; len -= 8, p += 8, to += 8) {
         memcpy(&w, p, 8);
 
         if (!ai_json_is_plain_word(w)) {
             return 0;
         }
-    }
 
-    w = AI_BYTES(' ');
+        memcpy(to, &w, 8);
+    }
 
     if (len >= 4) {
         memcpy(&half, p, 4);
-        w = w << 32 | half;
-        len -= 4;
-        p += 4;
-    }
-
-    /* of one to three bytes the first, the middle and the last */
-
-    if (len) {
-        half = (uint32_t) p[0] | (uint32_t) p[len / 2] << 8
-               | (uint32_t) p[len - 1] << 16 | (uint32_t) ' ' << 24;
 
         if (!ai_json_is_plain_word(AI_BYTES(' ') << 32 | half)) {
             return 0;
         }
+
+        memcpy(to, &half, 4);
+        len -= 4;
+        p += 4;
+        to += 4;
     }
 
-    return ai_json_is_plain_word(w);
+    for ( /* void */ ; len; len--, p++) {
+        if (!ai_json_is_plain(*p)) {
+            return 0;
+        }
+
+        *to++ = *p;
+    }
+
+    return 1;
 }
 
 
@@ -260,16 +266,16 @@ ai_buf_json_quoted(ai_buf_t *b, const ai_char *data, size_t len)
 void
 ai_buf_json(ai_buf_t *b, const ai_char *data, size_t len)
 {
-    if (!ai_json_is_plain_text(data, len)
-        || len + 2 > (size_t) (b->end - b->pos))
+    if (len + 2 > (size_t) (b->end - b->pos)
+        || !ai_json_copy_plain(b->pos + 1, data, len))
     {
         ai_buf_json_quoted(b, data, len);
         return;
     }
 
-    *b->pos++ = '"';
-    ai_buf_put(b, data, len);
-    *b->pos++ = '"';
+    b->pos[0] = '"';
+    b->pos[len + 1] = '"';
+    b->pos += len + 2;
 }
 
 

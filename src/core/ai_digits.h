@@ -1,6 +1,6 @@
 
 /*
- * Decimal digits, two at a time, into memory that the caller knows to suffice.
+ * Digits, several at a time, into memory that the caller knows to suffice.
  */
 
 
@@ -60,6 +60,30 @@ ai_digits_put(ai_char *p, uint64_t n)
     }
 
     return end;
+}
+
+
+/* eight hexadecimal digits at once: a nibble a byte, and 39 more past 9 */
+
+static inline void
+ai_digits_hex(ai_char text[8], uint32_t n)
+{
+    uint64_t  w;
+
+    w = n;
+    w = (w | w << 16) & 0x0000ffff0000ffff;
+    w = (w | w << 8) & 0x00ff00ff00ff00ff;
+    w = (w | w << 4) & 0x0f0f0f0f0f0f0f0f;
+
+    w += 0x3030303030303030
+         + ((w + 0x0606060606060606) >> 4 & 0x0101010101010101)
+           * ('a' - '0' - 10);
+
+#if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+    w = __builtin_bswap64(w);
+#endif
+
+    memcpy(text, &w, 8);
 }
 
 

@@ -111,7 +111,7 @@ ai_str_t ai_dir_mark(const ai_dir_t *dir, ai_dir_mark_t which);
 
 /*
  * Whether the directory holds all there is: set by ai_dir_set_loaded() once a
- * full load is in, or what has changed since a snapshot, and not so while a
+ * full load is in, or changes since a snapshot's mark, and not so while a
  * record that found no room is missing.  An unknown key is unknown only in a
  * directory that is complete.  Lock-free.
  */

@@ -11,6 +11,7 @@
 
 #include <openssl/sha.h>
 #include "ai_key.h"
+#include "ai_digits.h"
 
 
 #define AI_KEY_PREFIX  "sk_ai_"
@@ -20,6 +21,9 @@
 
 static const char  ai_key_base62[] =
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+#define ai_key_is_base62(c)                                                  \
+    ((unsigned) (c) - '0' < 10 || ((unsigned) (c) | 0x20) - 'a' < 26)
 
 
 void
@@ -79,7 +83,7 @@ ai_key_check(const ai_char *key, size_t len)
     key += sizeof(AI_KEY_PREFIX) - 1;
 
     for (i = 0; i < AI_KEY_RANDOM; i++) {
-        if (memchr(ai_key_base62, key[i], 62) == NULL) {
+        if (!ai_key_is_base62(key[i])) {
             return AI_ERROR;
         }
     }
@@ -176,43 +180,31 @@ ai_uuid7_make(ai_char id[16], uint64_t msec, const ai_char random[10])
 }
 
 
-/* two bytes as four digits: a nibble in each byte, and 39 more past 9 */
-
-static inline ai_char *
-ai_uuid_digits(ai_char *text, const ai_char *id)
+static inline uint32_t
+ai_uuid_word(const ai_char *id)
 {
-    uint32_t  w, past;
-
-    w = (uint32_t) id[0] >> 4 | (uint32_t) (id[0] & 15) << 8
-        | (uint32_t) (id[1] >> 4) << 16 | (uint32_t) (id[1] & 15) << 24;
-
-    past = (w + 0x06060606) >> 4 & 0x01010101;
-    w += 0x30303030 + past * ('a' - '0' - 10);
-
-    text[0] = (ai_char) w;
-    text[1] = (ai_char) (w >> 8);
-    text[2] = (ai_char) (w >> 16);
-    text[3] = (ai_char) (w >> 24);
-
-    return text + 4;
+    return (uint32_t) id[0] << 24 | (uint32_t) id[1] << 16
+           | (uint32_t) id[2] << 8 | id[3];
 }
 
 
 void
 ai_uuid_text(ai_char text[36], const ai_char id[16])
 {
-    text = ai_uuid_digits(text, id);
-    text = ai_uuid_digits(text, id + 2);
-    *text++ = '-';
-    text = ai_uuid_digits(text, id + 4);
-    *text++ = '-';
-    text = ai_uuid_digits(text, id + 6);
-    *text++ = '-';
-    text = ai_uuid_digits(text, id + 8);
-    *text++ = '-';
-    text = ai_uuid_digits(text, id + 10);
-    text = ai_uuid_digits(text, id + 12);
-    (void) ai_uuid_digits(text, id + 14);
+    ai_digits_hex(text, ai_uuid_word(id));
+    ai_digits_hex(text + 9, ai_uuid_word(id + 4));
+    ai_digits_hex(text + 19, ai_uuid_word(id + 8));
+    ai_digits_hex(text + 28, ai_uuid_word(id + 12));
+
+    /* room for a hyphen in the middle of the second and the third */
+
+    memmove(text + 14, text + 13, 4);
+    memmove(text + 24, text + 23, 4);
+
+    text[8] = '-';
+    text[13] = '-';
+    text[18] = '-';
+    text[23] = '-';
 }
 
 

@@ -148,6 +148,10 @@ ai_media_json(const ai_str_t *type)
     int         rc;
     ai_media_t  md;
 
+    if (ai_str_is(type, "application/json")) {
+        return 1;               /* as nearly all write it */
+    }
+
     rc = ai_media_begin(&md, type, "application/json");
 
     while (rc == AI_OK) {

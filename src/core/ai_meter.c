@@ -53,7 +53,7 @@ void
 ai_meter_init(ai_meter_t *m, ai_dialect_t dialect, ai_endpoint_t ep,
     ai_body_t body)
 {
-    memset(m, 0, sizeof(ai_meter_t));
+    memset(m, 0, offsetof(ai_meter_t, ev));
 
     m->dialect = dialect;
     m->ep = ep;

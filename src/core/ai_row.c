@@ -8,6 +8,7 @@
 #include "ai_slot.h"
 #include "ai_json.h"
 #include "ai_key.h"
+#include "ai_digits.h"
 
 
 #define ai_row_lit(b, s)  ai_buf_put(b, s, sizeof(s) - 1)
@@ -446,29 +447,6 @@ ai_row_tokens(ai_buf_t *b, const ai_run_t *run)
 }
 
 
-/* eight digits at once: a nibble in each byte, and 39 more past 9 */
-
-static inline void
-ai_row_hex(ai_char text[8], uint32_t n)
-{
-    unsigned  i;
-    uint64_t  w;
-
-    w = n;
-    w = (w | w << 16) & 0x0000ffff0000ffff;
-    w = (w | w << 8) & 0x00ff00ff00ff00ff;
-    w = (w | w << 4) & 0x0f0f0f0f0f0f0f0f;
-
-    w += 0x3030303030303030
-         + ((w + 0x0606060606060606) >> 4 & 0x0101010101010101)
-           * ('a' - '0' - 10);
-
-    for (i = 0; i < 8; i++) {
-        text[i] = (ai_char) (w >> (56 - 8 * i));
-    }
-}
-
-
 static void
 ai_row_money(ai_buf_t *b, const ai_row_out_t *r)
 {
@@ -483,7 +461,7 @@ ai_row_money(ai_buf_t *b, const ai_row_out_t *r)
         ai_row_lit(b, "\",\"price_version\":\"");
     }
 
-    ai_row_hex(version, r->slot->price_version);
+    ai_digits_hex(version, r->slot->price_version);
     ai_buf_put(b, version, 8);
     ai_row_lit(b, "\",\"hold_usd\":\"");
     ai_buf_nanos(b, r->slot->hold_nanos);

@@ -183,6 +183,19 @@ ai_text_run(const ai_char *p, size_t len, ai_text_sum_t *sum, ai_buf_t *dst)
 }
 
 
+static inline uint64_t
+ai_text_word(const ai_char *p)
+{
+    uint64_t  v;
+
+    memcpy(&v, p, 8);
+
+    return v;
+}
+
+
+/* a continuation byte is 10xxxxxx: eight at a time, or 32 without any */
+
 size_t
 ai_text_points(const ai_char *p, size_t len)
 {
@@ -191,19 +204,23 @@ ai_text_points(const ai_char *p, size_t len)
 
     n = len;
 
-    /* a continuation byte is 10xxxxxx: eight at a time */
+    while (len >= 8) {
 
-    for ( /* void */ ; len >= 8; len -= 8, p += 8) {
-        memcpy(&v, p, 8);
-        v &= 0x8080808080808080;
-
-        if (v == 0) {
+        if (len >= 32
+            && ((ai_text_word(p) | ai_text_word(p + 8) | ai_text_word(p + 16)
+                 | ai_text_word(p + 24)) & 0x8080808080808080) == 0)
+        {
+            len -= 32;
+            p += 32;
             continue;
         }
 
-        memcpy(&v, p, 8);
+        v = ai_text_word(p);
         v = v >> 7 & ~(v >> 6) & 0x0101010101010101;
         n -= (size_t) (v * 0x0101010101010101 >> 56);
+
+        len -= 8;
+        p += 8;
     }
 
     for ( /* void */ ; len; len--, p++) {

@@ -7,6 +7,11 @@
 #include "ngx_ai_directory.h"
 
 
+#define NGX_AI_DIRECTORY_TOLD   600     /* seconds */
+#define NGX_AI_DIRECTORY_LINES  10      /* in them, of odd documents */
+#define NGX_AI_DIRECTORY_DOC    (256 * 1024)    /* bytes of one, at most */
+
+
 static ngx_int_t ngx_ai_directory_init(ngx_shm_zone_t *shm_zone, void *data);
 static ngx_int_t ngx_ai_directory_inherit(ngx_shm_zone_t *shm_zone,
     ngx_ai_directory_t *d);
@@ -349,6 +354,11 @@ ngx_ai_directory_pack(ngx_ai_directory_name_t *n, ngx_str_t *text,
     doc.data = text->data;
     doc.len = text->len;
 
+    if (doc.len > NGX_AI_DIRECTORY_DOC) {
+        *why = "it is too long";
+        return AI_ERROR;
+    }
+
     switch (n->kind) {
 
     case AI_DIR_KEY:
@@ -367,14 +377,48 @@ ngx_ai_directory_pack(ngx_ai_directory_name_t *n, ngx_str_t *text,
 }
 
 
+/* a database full of them must not fill the log, with each read of it */
+
+static ngx_uint_t
+ngx_ai_directory_tells(ngx_ai_directory_t *d, ngx_log_t *log)
+{
+    time_t  now;
+
+    now = ngx_time();
+
+    if (now - d->told >= NGX_AI_DIRECTORY_TOLD) {
+        d->told = now;
+        d->ntold = 0;
+    }
+
+    if (d->ntold > NGX_AI_DIRECTORY_LINES) {
+        return 0;
+    }
+
+    if (d->ntold++ < NGX_AI_DIRECTORY_LINES) {
+        return 1;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, log, 0,
+                  "ai directory: more is not understood, no more of it is told "
+                  "for %d minutes", NGX_AI_DIRECTORY_TOLD / 60);
+
+    return 0;
+}
+
+
 /* the digest of a key tells nobody the key, but a few digits will do */
 
 static void
-ngx_ai_directory_odd(ngx_ai_directory_name_t *n, ngx_str_t *name,
-    const char *why, ngx_log_t *log)
+ngx_ai_directory_odd(ngx_ai_directory_t *d, ngx_ai_directory_name_t *n,
+    ngx_str_t *name, const char *why, ngx_log_t *log)
 {
     size_t  i, len, max;
     u_char  text[AI_ENTRY_MODEL];
+
+    if (!ngx_ai_directory_tells(d, log)) {
+        return;
+    }
 
     max = n->kind == AI_DIR_KEY ? 8 : sizeof(text);
     len = ngx_min(name->len, max);
@@ -428,7 +472,7 @@ ngx_ai_directory_doc(ngx_ai_directory_t *d, u_char kind, ngx_str_t *name,
     }
 
     if (rc == NGX_ERROR) {
-        ngx_ai_directory_odd(&n, name, "bad name", log);
+        ngx_ai_directory_odd(d, &n, name, "bad name", log);
         return;
     }
 
@@ -441,7 +485,7 @@ ngx_ai_directory_doc(ngx_ai_directory_t *d, u_char kind, ngx_str_t *name,
     }
 
     if (doc->data) {
-        ngx_ai_directory_odd(&n, name, why, log);
+        ngx_ai_directory_odd(d, &n, name, why, log);
     }
 
     ngx_ai_directory_lock(d);

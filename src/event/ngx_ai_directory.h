@@ -27,6 +27,8 @@ struct ngx_ai_directory_s {
     ngx_shm_zone_t   *shm_zone;
     ngx_slab_pool_t  *shpool;
     ai_dir_t         *dir;
+    time_t            told;     /* when odd documents were, first */
+    ngx_uint_t        ntold;
     unsigned          fresh:1;  /* made by this cycle, and empty */
 };
 

@@ -13,7 +13,7 @@
 #include "ngx_ai_feed_int.h"
 
 
-#define NGX_AI_FEED_SCHEMA     6        /* the newest function called here */
+#define NGX_AI_FEED_SCHEMA     10       /* the newest migration needed */
 #define NGX_AI_FEED_VERSION    "0.1.0"
 
 #define NGX_AI_FEED_TICK       50       /* ms: notifications are coalesced */
@@ -21,13 +21,23 @@
 #define NGX_AI_FEED_MORE       1        /* ms between two pieces of work */
 #define NGX_AI_FEED_MAINTAIN_MS  60000
 #define NGX_AI_FEED_DELAY_MAX  5000
+#define NGX_AI_FEED_WELL       2000     /* ms without a failure */
+#define NGX_AI_FEED_LINES      10       /* of an answer, in the log */
+#define NGX_AI_FEED_LINE       512      /* bytes of each */
 
 
 static void ngx_ai_feed_tick_handler(ngx_event_t *ev);
 static void ngx_ai_feed_done(ngx_ai_op_t *op);
+static const char *ngx_ai_feed_advice(const char *code);
+static void ngx_ai_feed_printable(ngx_str_t *line);
 
 
 static const char *const  ngx_ai_feed_channels[] = { "ai_changes", NULL };
+
+static const char *const  ngx_ai_feed_steps[] = {
+    "ai.hello()", "ai.register()", "ai.directory()", "ai.spend_others()",
+    "ai.maintain()", "LISTEN"
+};
 
 
 ngx_ai_feed_t *
@@ -102,28 +112,76 @@ ngx_ai_feed_stat(ngx_ai_feed_t *feed, ngx_ai_feed_stat_t *st)
 
 
 void
-ngx_ai_feed_failed(ngx_ai_feed_t *feed, const char *what, const u_char *code,
-    ngx_str_t *text)
+ngx_ai_feed_failed(ngx_ai_feed_t *feed, ngx_ai_feed_step_t step,
+    const char *code, ngx_str_t *text)
 {
-    u_char  *end, said[sizeof(feed->said)];
+    u_char      *said;
+    const char  *why;
 
     feed->delay = feed->delay
                   ? ngx_min(feed->delay * 2, NGX_AI_FEED_DELAY_MAX)
                   : ngx_max(feed->conf.conf->poll, NGX_AI_FEED_TICK);
     feed->next = ngx_current_msec + feed->delay;
 
-    end = ngx_snprintf(said, sizeof(said) - 1, "%s %s", what, code);
-    *end = '\0';
+    said = feed->said[step];
+    feed->failed[step] = ngx_current_msec;
 
-    if (ngx_strcmp(said, feed->said) == 0) {
+    /* no code: a word, for "" is said of what works */
+
+    why = code[0] ? code : "-";
+
+    if (ngx_strcmp(said, why) == 0) {
         return;
     }
 
-    ngx_memcpy(feed->said, said, sizeof(said));
+    ngx_cpystrn(said, (u_char *) why, NGX_AI_FEED_SAID);
 
     ngx_log_error(NGX_LOG_ERR, feed->log, 0,
-                  "ai directory: %s failed: %s%s%V", what, code,
-                  code[0] ? ": " : "", text);
+                  "ai directory: %s failed: %s%s%V%s", ngx_ai_feed_steps[step],
+                  code, code[0] ? ": " : "", text, ngx_ai_feed_advice(code));
+}
+
+
+/* what an operator has most likely forgotten */
+
+static const char *
+ngx_ai_feed_advice(const char *code)
+{
+    ngx_uint_t          i;
+    static const char  *unmade[] = { "3F000", "42883", "42P01", "42703" };
+
+    for (i = 0; i < sizeof(unmade) / sizeof(unmade[0]); i++) {
+        if (ngx_strcmp(code, unmade[i]) == 0) {
+            return " (has \"tools/db migrate\" been run?)";
+        }
+    }
+
+    if (ngx_strcmp(code, "42501") == 0) {
+        return " (the \"user\" of ai_postgres needs the rights of "
+               "ai_gateway)";
+    }
+
+    return "";
+}
+
+
+/* what fails each second time does not work: no two lines each */
+
+void
+ngx_ai_feed_works(ngx_ai_feed_t *feed, ngx_ai_feed_step_t step)
+{
+    feed->delay = 0;
+
+    if (feed->said[step][0] == '\0'
+        || ((step == NGX_AI_FEED_CHANGES || step == NGX_AI_FEED_SPEND)
+            && ngx_current_msec - feed->failed[step] < NGX_AI_FEED_WELL))
+    {
+        return;
+    }
+
+    feed->said[step][0] = '\0';
+    ngx_log_error(NGX_LOG_NOTICE, feed->log, 0, "ai directory: %s works",
+                  ngx_ai_feed_steps[step]);
 }
 
 
@@ -156,6 +214,18 @@ ngx_ai_feed_listen(ngx_ai_feed_t *feed, const char *sql)
 }
 
 
+/* nginx does not move a timer by less than 300 ms, unless it is deleted */
+
+static void
+ngx_ai_feed_soon(ngx_ai_feed_t *feed)
+{
+    if (feed->tick.timer_set) {
+        ngx_del_timer(&feed->tick);
+        ngx_add_timer(&feed->tick, NGX_AI_FEED_MORE);
+    }
+}
+
+
 static void
 ngx_ai_feed_notify(void *data, const char *channel, const char *payload)
 {
@@ -163,10 +233,8 @@ ngx_ai_feed_notify(void *data, const char *channel, const char *payload)
 
     feed->wanted = 1;
 
-    if (feed->active && feed->tick.timer_set
-        && ngx_current_msec - feed->asked >= NGX_AI_FEED_TICK)
-    {
-        ngx_add_timer(&feed->tick, NGX_AI_FEED_MORE);
+    if (feed->active && ngx_current_msec - feed->asked >= NGX_AI_FEED_TICK) {
+        ngx_ai_feed_soon(feed);
     }
 }
 
@@ -327,7 +395,7 @@ ngx_ai_feed_go(ngx_ai_feed_t *feed)
     feed->op = ngx_ai_pg_query(feed->conf.pg, &q, ngx_ai_feed_done, feed);
 
     if (feed->op == NULL) {
-        ngx_ai_feed_failed(feed, "a statement", (u_char *) "", &text);
+        ngx_ai_feed_failed(feed, feed->step, "", &text);
     }
 }
 
@@ -372,28 +440,50 @@ ngx_ai_feed_tick_handler(ngx_event_t *ev)
 static void
 ngx_ai_feed_clashes(ngx_ai_feed_t *feed, ngx_ai_op_t *op)
 {
-    u_char     *end, *nl;
-    ngx_str_t   line, text;
+    u_char      *end, *nl;
+    ngx_str_t    line, text;
+    ngx_uint_t   n;
 
     text = ngx_ai_pg_value(op, 0, 0);
     end = text.data + text.len;
+    n = 0;
 
     while (text.data < end) {
         nl = ngx_strlchr(text.data, end, '\n');
         nl = nl ? nl : end;
 
         line.data = text.data;
-        line.len = ngx_min(nl - text.data, 512);
+        line.len = ngx_min(nl - text.data, NGX_AI_FEED_LINE);
 
-        if (line.len) {
+        text.data = nl + 1;
+
+        if (line.len && n++ < NGX_AI_FEED_LINES) {
+            ngx_ai_feed_printable(&line);
             ngx_log_error(NGX_LOG_WARN, feed->log, 0, "ai directory: %V",
                           &line);
         }
+    }
 
-        text.data = nl + 1;
+    if (n > NGX_AI_FEED_LINES) {
+        ngx_log_error(NGX_LOG_WARN, feed->log, 0,
+                      "ai directory: and %ui more clashes, see ai.alerts",
+                      n - NGX_AI_FEED_LINES);
     }
 
     feed->registered = 1;
+}
+
+
+static void
+ngx_ai_feed_printable(ngx_str_t *line)
+{
+    size_t  i;
+
+    for (i = 0; i < line->len; i++) {
+        if (line->data[i] < 0x20 || line->data[i] >= 0x7f) {
+            line->data[i] = '?';
+        }
+    }
 }
 
 
@@ -417,6 +507,10 @@ ngx_ai_feed_answer(ngx_ai_feed_t *feed, ngx_ai_op_t *op)
         return ngx_ai_feed_spend_done(feed, op);
 
     case NGX_AI_FEED_MAINTAIN:
+
+        /* ai.nodes tells who was seen lately */
+
+        feed->greeted = 0;
         feed->unregistered = 0;
 
         /* what found no room then may find some now */
@@ -445,11 +539,6 @@ ngx_ai_feed_done(ngx_ai_op_t *op)
     ngx_str_t           odd = ngx_string("it is not that function's");
     ngx_ai_feed_t      *feed = op->data;
 
-    static const char  *steps[] = {
-        "ai.hello()", "ai.register()", "ai.directory()", "ai.spend_others()",
-        "ai.maintain()", "LISTEN"
-    };
-
     feed->op = NULL;
 
     if (op->rc == NGX_ERROR) {
@@ -459,7 +548,7 @@ ngx_ai_feed_done(ngx_ai_op_t *op)
 
         feed->unregistered |= (feed->step == NGX_AI_FEED_REGISTER);
 
-        ngx_ai_feed_failed(feed, steps[feed->step], op->code, &op->text);
+        ngx_ai_feed_failed(feed, feed->step, (char *) op->code, &op->text);
         return;
     }
 
@@ -477,26 +566,17 @@ ngx_ai_feed_done(ngx_ai_op_t *op)
 
     if (ngx_ai_feed_answer(feed, op) != NGX_OK) {
         feed->reading = 0;
-        ngx_ai_feed_failed(feed, steps[feed->step], (u_char *) "an odd answer",
-                           &odd);
+        ngx_ai_feed_failed(feed, feed->step, "an odd answer", &odd);
         return;
     }
 
-    feed->delay = 0;
-
-    if (ngx_strncmp(feed->said, steps[feed->step],
-                    ngx_strlen(steps[feed->step]))
-        == 0)
-    {
-        ngx_log_error(NGX_LOG_NOTICE, feed->log, 0,
-                      "ai directory: %s works", steps[feed->step]);
-        feed->said[0] = '\0';
+    if (!feed->reading && feed->spend == NULL) {
+        ngx_ai_feed_works(feed, feed->step);
     }
 
-    if (feed->tick.timer_set
-        && (feed->spend || feed->sweeping
-            || ngx_ai_feed_due(feed) != NGX_AI_FEED_NOTHING))
+    if (feed->spend || feed->sweeping
+        || ngx_ai_feed_due(feed) != NGX_AI_FEED_NOTHING)
     {
-        ngx_add_timer(&feed->tick, NGX_AI_FEED_MORE);
+        ngx_ai_feed_soon(feed);
     }
 }

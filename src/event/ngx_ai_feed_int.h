@@ -14,6 +14,7 @@
 #define NGX_AI_FEED_PAGE      500       /* rows, of 1 to 4 us each */
 #define NGX_AI_FEED_PAGE_TEXT "500"
 #define NGX_AI_FEED_MARK      64
+#define NGX_AI_FEED_SAID      24
 
 #define NGX_AI_FEED_TENANTS                                                  \
     (1u << AI_DIR_KEY | 1u << AI_DIR_TENANT | 1u << AI_DIR_PLAN              \
@@ -28,7 +29,8 @@ typedef enum {
     NGX_AI_FEED_CHANGES,
     NGX_AI_FEED_SPEND,
     NGX_AI_FEED_MAINTAIN,
-    NGX_AI_FEED_NOTHING
+    NGX_AI_FEED_NOTHING,
+    NGX_AI_FEED_STEPS
 } ngx_ai_feed_step_t;
 
 struct ngx_ai_feed_s {
@@ -49,13 +51,17 @@ struct ngx_ai_feed_s {
     u_char                mark[NGX_AI_FEED_MARK];   /* of the read under way */
     u_char                after[AI_DIR_KEY_MAX + 3];
     u_char                begun[NGX_AI_FEED_MARK];  /* the mark to come */
+    ngx_uint_t            pages;        /* of the read under way */
 
     uint64_t              walk;         /* of ai_dir_each() */
     PGresult             *spend;        /* rows that are not applied yet */
     int                   row;
 
     time_t                heard;
-    u_char                said[128];    /* the failure that was logged */
+
+    /* the failure of each step that was logged; "" while it works */
+    u_char                said[NGX_AI_FEED_STEPS][NGX_AI_FEED_SAID];
+    ngx_msec_t            failed[NGX_AI_FEED_STEPS];    /* the last time */
 
     unsigned              active:1;
     unsigned              greeted:1;
@@ -72,9 +78,12 @@ struct ngx_ai_feed_s {
 };
 
 
-/* one line each time that "why" is another than the last */
-void ngx_ai_feed_failed(ngx_ai_feed_t *feed, const char *what,
-    const u_char *code, ngx_str_t *text);
+/* one line each time that a step fails in another way than the last time */
+void ngx_ai_feed_failed(ngx_ai_feed_t *feed, ngx_ai_feed_step_t step,
+    const char *code, ngx_str_t *text);
+
+/* all of it has gone well */
+void ngx_ai_feed_works(ngx_ai_feed_t *feed, ngx_ai_feed_step_t step);
 
 /* text of a mark; NGX_ERROR: it is none */
 ngx_int_t ngx_ai_feed_mark(u_char to[NGX_AI_FEED_MARK], ngx_str_t *from);

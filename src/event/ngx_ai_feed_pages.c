@@ -8,6 +8,9 @@
 #include "ngx_ai_feed_int.h"
 
 
+#define NGX_AI_FEED_RECORD  8       /* bytes: far less than one takes */
+
+
 static const u_char *
 ngx_ai_feed_stored(ngx_ai_feed_t *feed, ai_dir_mark_t which, u_char *to)
 {
@@ -60,6 +63,7 @@ ngx_ai_feed_changes_ask(ngx_ai_feed_t *feed, ngx_ai_pg_query_t *q)
         feed->pass = 0;
         feed->asked = ngx_current_msec;
         feed->after[0] = '\0';
+        feed->pages = 0;
 
         (void) ngx_ai_feed_stored(feed, AI_DIR_MARK_FEED, feed->mark);
 
@@ -133,7 +137,7 @@ ngx_ai_feed_last(ngx_ai_feed_t *feed, ngx_ai_op_t *op, int row)
     full = doc.len == 4 && ngx_memcmp(doc.data, "full", 4) == 0;
 
     if ((!full && (doc.len != 7 || ngx_memcmp(doc.data, "changes", 7) != 0))
-        || ngx_ai_feed_mark(feed->begun, &mark) != NGX_OK)
+        || mark.len == 0 || ngx_ai_feed_mark(feed->begun, &mark) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -222,9 +226,12 @@ ngx_ai_feed_changes_done(ngx_ai_feed_t *feed, ngx_ai_op_t *op)
     p = ngx_cpymem(p, name.data, name.len);
     *p = '\0';
 
-    /* or this would never end */
+    /* or this would never end: there is no room for so many records */
 
-    if (ngx_strcmp(after, feed->after) == 0) {
+    if (++feed->pages > feed->conf.conf->directory / NGX_AI_FEED_RECORD
+                        / NGX_AI_FEED_PAGE + 2
+        || ngx_strcmp(after, feed->after) == 0)
+    {
         return NGX_ERROR;
     }
 

@@ -75,12 +75,9 @@ ngx_ai_spend_number(PGresult *res, int row, int column, int64_t *n)
             return NGX_ERROR;
         }
 
-        if (*n < AI_BASE_MAX) {
-            *n = *n * 10 + (*p - '0');
-        }
+        *n = *n > (AI_BASE_MAX - 9) / 10 ? AI_BASE_MAX : *n * 10 + (*p - '0');
     }
 
-    *n = ngx_min(*n, AI_BASE_MAX);
     *n = minus ? -*n : *n;
 
     return NGX_OK;
@@ -254,8 +251,10 @@ ngx_ai_feed_spend_rows(ngx_ai_feed_t *feed)
     }
 
     if (rc != NGX_OK || ngx_ai_spend_end(feed) != NGX_OK) {
-        ngx_ai_feed_failed(feed, "ai.spend_others()",
-                           (u_char *) "an odd answer", &text);
+        ngx_ai_feed_failed(feed, NGX_AI_FEED_SPEND, "an odd answer", &text);
+
+    } else {
+        ngx_ai_feed_works(feed, NGX_AI_FEED_SPEND);
     }
 
     ngx_ai_feed_spend_drop(feed);

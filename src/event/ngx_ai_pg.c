@@ -14,13 +14,25 @@
 
 #define NGX_AI_PG_WAITING  64
 
+/*
+ * libpq keeps a whole answer in memory, whatever its size, and looks through
+ * a list of all parameters that the server has named for each more of them.
+ */
+#define NGX_AI_PG_ANSWER   (64 * 1024 * 1024)   /* bytes of one, about */
+#define NGX_AI_PG_BUSY     100      /* ms of the processor, at one wake-up */
+#define NGX_AI_PG_READ     16384    /* bytes that libpq reads at the least */
+
 
 static ngx_int_t ngx_ai_pg_submit(ngx_ai_store_t *st, ngx_ai_op_t *op);
 static void ngx_ai_pg_ready(ngx_ai_store_t *st);
 static void ngx_ai_pg_finish(ngx_ai_store_t *st);
 static ngx_ai_pg_args_t *ngx_ai_pg_args(ngx_pool_t *pool,
     const ngx_ai_pg_query_t *q);
+static ngx_int_t ngx_ai_pg_read(ngx_ai_pg_t *pg, ngx_uint_t events);
 static ngx_int_t ngx_ai_pg_consume(ngx_ai_pg_t *pg);
+static int ngx_ai_pg_unread(ngx_ai_pg_t *pg);
+static uint64_t ngx_ai_pg_spent(void);
+static void ngx_ai_pg_again(ngx_ai_pg_t *pg);
 static ngx_int_t ngx_ai_pg_results(ngx_ai_pg_t *pg);
 static ngx_int_t ngx_ai_pg_take(ngx_ai_pg_t *pg, PGresult *res);
 static ngx_int_t ngx_ai_pg_ended(ngx_ai_pg_t *pg);
@@ -195,6 +207,7 @@ ngx_ai_pg_submit(ngx_ai_store_t *st, ngx_ai_op_t *op)
 
     pg->op = op;
     pg->told = 0;
+    pg->received = 0;
     pg->queries++;
 
     if (PQsendQueryParams(pg->conn, args->sql, args->n, NULL, args->value,
@@ -254,46 +267,113 @@ ngx_ai_pg_handler(void *data, ngx_uint_t events)
         return;
     }
 
-    /*
-     * Reading comes first: the server may not take more of a statement before
-     * we have taken what it says.
-     */
-
-    if (((events & NGX_AI_FD_READ) && ngx_ai_pg_consume(pg) != NGX_OK)
-        || ngx_ai_pg_flush(pg) != NGX_OK
-        || ngx_ai_pg_results(pg) != NGX_OK)
-    {
+    if (ngx_ai_pg_read(pg, events) != NGX_OK) {
         ngx_ai_store_lost(&pg->store);
         return;
     }
 
     ngx_ai_pg_notes_take(pg);
 
+    ngx_ai_pg_again(pg);
+
     ngx_ai_store_run(&pg->store);
 }
 
 
 /*
- * OpenSSL may hold the rest of a record which libpq had no room for: the
- * socket would not become readable for that.
+ * Reading comes first: the server may not take more of a statement before we
+ * have taken what it says.
  */
 
 static ngx_int_t
+ngx_ai_pg_read(ngx_ai_pg_t *pg, ngx_uint_t events)
+{
+    uint64_t  begun;
+
+    begun = ngx_ai_pg_spent();
+
+    if (((events & NGX_AI_FD_READ) && ngx_ai_pg_consume(pg) != NGX_OK)
+        || ngx_ai_pg_flush(pg) != NGX_OK
+        || ngx_ai_pg_results(pg) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_ai_pg_spent() - begun > NGX_AI_PG_BUSY) {
+        ngx_ai_store_reason(&pg->store, "what it says takes too long to read");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* of this thread: not what others had of the processor meanwhile */
+
+static uint64_t
+ngx_ai_pg_spent(void)
+{
+    struct timespec  ts;
+
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts) == -1) {
+        return 0;
+    }
+
+    return (uint64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+
+/* what has come meanwhile was not seen: at the least what libpq takes */
+
+static ngx_int_t
 ngx_ai_pg_consume(ngx_ai_pg_t *pg)
+{
+    int  before, n;
+
+    before = ngx_ai_pg_unread(pg);
+
+    if (PQconsumeInput(pg->conn) == 0) {
+        ngx_ai_pg_reason(pg);
+        return NGX_ERROR;
+    }
+
+    n = before - ngx_ai_pg_unread(pg);
+    pg->received += ngx_max(n, ngx_min(before, NGX_AI_PG_READ));
+
+    if (pg->received > NGX_AI_PG_ANSWER) {
+        ngx_ai_store_reason(&pg->store, "an answer of more than %dM",
+                            NGX_AI_PG_ANSWER / 1024 / 1024);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static int
+ngx_ai_pg_unread(ngx_ai_pg_t *pg)
+{
+    int  n;
+
+    return ioctl(PQsocket(pg->conn), FIONREAD, &n) == -1 ? 0 : n;
+}
+
+
+/*
+ * OpenSSL may hold the rest of a record which libpq had no room for: the
+ * socket would not become readable for that.  Others have their turn first.
+ */
+
+static void
+ngx_ai_pg_again(ngx_ai_pg_t *pg)
 {
     SSL  *ssl;
 
     ssl = PQsslStruct(pg->conn, "OpenSSL");
 
-    do {
-        if (PQconsumeInput(pg->conn) == 0) {
-            ngx_ai_pg_reason(pg);
-            return NGX_ERROR;
-        }
-
-    } while (ssl && SSL_pending(ssl) > 0);
-
-    return NGX_OK;
+    if (ssl && SSL_pending(ssl) > 0) {
+        ngx_post_event(pg->fd.connection->read, &ngx_posted_next_events);
+    }
 }
 
 

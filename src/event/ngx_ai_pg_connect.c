@@ -66,6 +66,7 @@ ngx_ai_pg_connect(ngx_ai_store_t *st, ngx_addr_t *addr)
     o.n = 0;
     pg->gone = 0;
     pg->told = 0;
+    pg->received = 0;
 
     if (ngx_ai_pg_where(pg, addr, host, port) != NGX_OK) {
         return NGX_ERROR;

@@ -101,6 +101,12 @@ ngx_ai_pg_error(ngx_ai_op_t *op, const PGresult *res)
 
     if (code) {
         ngx_cpystrn(op->code, (u_char *) code, sizeof(op->code));
+
+        for (p = op->code; *p; p++) {
+            if (*p <= ' ' || *p >= 0x7f) {
+                *p = '?';
+            }
+        }
     }
 
     if (message == NULL) {

@@ -34,6 +34,8 @@ struct ngx_ai_pg_s {
     ngx_uint_t               nnotes;
 
     size_t                   told;      /* of libpq's text: an op's error */
+    size_t                   received;  /* since the last statement */
+
     uint64_t                 queries;
     uint64_t                 errors;
 

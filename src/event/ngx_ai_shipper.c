@@ -16,6 +16,8 @@
 #define NGX_AI_SHIPPER_LOOK   200       /* ms, while it is not */
 #define NGX_AI_SHIPPER_RETRY  100       /* ms, doubled by each failure */
 #define NGX_AI_SHIPPER_MAX    5000
+#define NGX_AI_SHIPPER_WELL_MS  1000    /* without a failure: all is well */
+#define NGX_AI_SHIPPER_TOLD   60000     /* ms between lines on quarantine */
 
 
 /* what was logged last; the connection's troubles have lines of their own */
@@ -41,6 +43,9 @@ struct ngx_ai_shipper_s {
 
     ngx_ai_shipper_state_t   state;
     u_char                   code[6];
+    ngx_msec_t               failed;    /* the last time */
+    ngx_msec_t               told;      /* of rows in quarantine */
+    uint64_t                 odd;       /* not told yet */
     ngx_ai_shipper_stat_t    stat;
 };
 
@@ -131,6 +136,7 @@ ngx_ai_shipper_failed(ngx_ai_shipper_t *sh, ngx_ai_shipper_state_t state,
     const u_char *code, ngx_str_t *text)
 {
     ngx_ai_shipper_later(sh);
+    sh->failed = ngx_current_msec;
 
     if (sh->state == state && ngx_strcmp(sh->code, code) == 0) {
         return;
@@ -218,11 +224,44 @@ ngx_ai_shipper_go(ngx_ai_shipper_t *sh)
 }
 
 
+/* a database that takes each second batch is not well: no two lines each */
+
+static void
+ngx_ai_shipper_tell(ngx_ai_shipper_t *sh)
+{
+    ngx_msec_t            now;
+    ngx_ai_ledger_stat_t  st;
+
+    now = ngx_current_msec;
+
+    if (sh->state != NGX_AI_SHIPPER_WELL && sh->delay == 0
+        && now - sh->failed >= NGX_AI_SHIPPER_WELL_MS)
+    {
+        sh->state = NGX_AI_SHIPPER_WELL;
+        sh->code[0] = '\0';
+
+        ngx_ai_ledger_stat(sh->ledger, &st);
+        ngx_log_error(NGX_LOG_NOTICE, sh->log, 0,
+                      "ai ledger: the database takes rows again, %uL bytes of "
+                      "them are behind", st.behind);
+    }
+
+    if (sh->odd && (sh->told == 0 || now - sh->told >= NGX_AI_SHIPPER_TOLD)) {
+        ngx_log_error(NGX_LOG_CRIT, sh->log, 0,
+                      "ai ledger: %uL rows went to ai.quarantine, they are not "
+                      "billed", sh->odd);
+        sh->odd = 0;
+        sh->told = now ? now : 1;
+    }
+}
+
+
 static void
 ngx_ai_shipper_tick_handler(ngx_event_t *ev)
 {
     ngx_ai_shipper_t  *sh = ev->data;
 
+    ngx_ai_shipper_tell(sh);
     ngx_ai_shipper_go(sh);
 
     ngx_add_timer(ev, ngx_ai_ledger_sink(sh->ledger) ? NGX_AI_SHIPPER_TICK
@@ -233,29 +272,12 @@ ngx_ai_shipper_tick_handler(ngx_event_t *ev)
 static void
 ngx_ai_shipper_committed(ngx_ai_shipper_t *sh, int64_t n[3])
 {
-    ngx_ai_ledger_stat_t  st;
-
     sh->stat.rows += (uint64_t) n[0];
     sh->stat.duplicates += (uint64_t) n[1];
     sh->stat.quarantined += (uint64_t) n[2];
     sh->stat.committed = ngx_time();
+    sh->odd += (uint64_t) n[2];
     sh->delay = 0;
-
-    if (sh->state != NGX_AI_SHIPPER_WELL) {
-        sh->state = NGX_AI_SHIPPER_WELL;
-        sh->code[0] = '\0';
-
-        ngx_ai_ledger_stat(sh->ledger, &st);
-        ngx_log_error(NGX_LOG_NOTICE, sh->log, 0,
-                      "ai ledger: the database takes rows again, %uL bytes of "
-                      "them are behind", st.behind);
-    }
-
-    if (n[2]) {
-        ngx_log_error(NGX_LOG_CRIT, sh->log, 0,
-                      "ai ledger: %L rows went to ai.quarantine, they are not "
-                      "billed", n[2]);
-    }
 
     ngx_ai_spool_done(sh->batch);
     sh->batch = NULL;
@@ -279,7 +301,7 @@ ngx_ai_shipper_answer(ngx_ai_shipper_t *sh, ngx_ai_op_t *op, int64_t n[3])
         v = ngx_ai_pg_value(op, 0, i);
         n[i] = (int64_t) ngx_atoof(v.data, v.len);
 
-        if (n[i] < 0) {
+        if (n[i] < 0 || (uint64_t) n[i] > sh->batch->rows) {
             return NGX_ERROR;
         }
 

@@ -107,7 +107,11 @@ ngx_ai_snapshot_add(ngx_ai_snapshot_t *s, ngx_uint_t kind, const u_char *key,
     f.value_len = (uint16_t) value_len;
 
     p = s->pos + sizeof(f);
-    p = ngx_cpymem(p, key, key_len);
+
+    if (key_len) {
+        p = ngx_cpymem(p, key, key_len);
+    }
+
     p = ngx_cpymem(p, value, value_len);
 
     ngx_memcpy(s->pos, &f, sizeof(f));

@@ -10,6 +10,7 @@
 #define NGX_AI_STORE_BACKOFF      100
 #define NGX_AI_STORE_BACKOFF_MAX  5000
 #define NGX_AI_STORE_STABLE       5000
+#define NGX_AI_STORE_SAID         8     /* reasons, until it is stable */
 
 
 static void ngx_ai_store_set(ngx_ai_store_t *st, ngx_ai_store_state_t state,
@@ -149,7 +150,15 @@ ngx_ai_store_log_lost(ngx_ai_store_t *st, ngx_ai_store_state_t old,
         return;
     }
 
-    level = ngx_strcmp(st->reason, st->said) ? NGX_LOG_ERR : NGX_LOG_INFO;
+    level = NGX_LOG_INFO;
+
+    if (ngx_strcmp(st->reason, st->said) != 0
+        && st->nsaid < NGX_AI_STORE_SAID)
+    {
+        st->nsaid++;
+        level = NGX_LOG_ERR;
+    }
+
     what = old == NGX_AI_STORE_READY ? "connection lost" : "cannot connect";
 
     if (delay) {
@@ -374,6 +383,7 @@ ngx_ai_store_timer_handler(ngx_event_t *ev)
         st->stable = 1;
         st->attempt = 0;
         st->said[0] = '\0';
+        st->nsaid = 0;
         break;
 
     case NGX_AI_STORE_CONNECTING:

@@ -100,6 +100,7 @@ struct ngx_ai_store_s {
     ngx_str_t                   addr;       /* text of the current one */
     u_char                      reason[NGX_AI_STORE_REASON];
     u_char                      said[NGX_AI_STORE_REASON];
+    ngx_uint_t                  nsaid;      /* so many for the operator */
     unsigned                    stable:1;   /* READY for long enough */
 };
 

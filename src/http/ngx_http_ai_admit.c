@@ -92,7 +92,7 @@ ngx_http_ai_admit_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_memzero(&ad, sizeof(ngx_http_ai_admission_t));
+    ngx_memzero(&ad, offsetof(ngx_http_ai_admission_t, text));
     ad.mcf = ngx_http_get_module_main_conf(r, ngx_http_ai_tenant_module);
     ad.rq = &ngx_http_ai_rq;
     ad.e.retry_ms = -1;

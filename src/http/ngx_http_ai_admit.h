@@ -18,11 +18,13 @@ typedef struct {
     ngx_http_ai_main_conf_t   *mcf;
     ai_request_t              *rq;
     ai_error_t                 e;
-    u_char                     text[AI_EXPLAIN_MAX];    /* for e.message */
     ai_rewrite_t               want;
     int64_t                    input;       /* upper bounds, tokens */
     int64_t                    output;
     ngx_uint_t                 unbounded;   /* AI_UNBOUNDED_... */
+
+    u_char                     text[AI_EXPLAIN_MAX];    /* for e.message; not
+                                                           zeroed */
 } ngx_http_ai_admission_t;
 
 #define ngx_http_ai_say(ad, text)                                            \

@@ -206,6 +206,7 @@ ngx_http_ai_body_kind(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     }
 
     if (type->len == 0
+        || ai_str_is(type, "application/json")
         || ngx_strlcasestrn(type->data, type->data + type->len,
                             (u_char *) "json", sizeof("json") - 2))
     {

@@ -19,13 +19,12 @@ ngx_http_ai_measure(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
 {
     const int64_t  *units;
 
-    ngx_memzero(u, sizeof(ai_usage_t));
-    u->provider_nanos = -1;
-
     if (ctx->meter) {
         ai_meter_usage(ctx->meter, u);
 
     } else {
+        ngx_memzero(u, sizeof(ai_usage_t));
+        u->provider_nanos = -1;
         u->complete = ctx->last_seen;
     }
 

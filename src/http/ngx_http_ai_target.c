@@ -7,9 +7,17 @@
 #include "ngx_http_ai.h"
 
 
+/* a header that the gateway sets; hashed when it is first sent */
+
+typedef struct {
+    ngx_str_t                  name;
+    ngx_uint_t                 hash;
+} ngx_http_ai_header_t;
+
+
 static ngx_uint_t ngx_http_ai_header_dropped(ngx_table_elt_t *h);
-static void ngx_http_ai_header_put(ngx_table_elt_t **h, const char *name,
-    size_t len, ngx_str_t *value);
+static void ngx_http_ai_header_put(ngx_table_elt_t **h,
+    ngx_http_ai_header_t *header, ngx_str_t *value);
 static ngx_chain_t **ngx_http_ai_link(ngx_pool_t *pool, ngx_chain_t **ll,
     u_char *data, size_t len);
 
@@ -23,7 +31,7 @@ static ngx_chain_t **ngx_http_ai_link(ngx_pool_t *pool, ngx_chain_t **ll,
  * gateway sets, what would choose who pays, at which price or for which model
  * (WIRE-FORMATS 5.4), and what would leave the usage out of the answer (field
  * masks, ranges, conditions); the others pass.  A '*' at the end stands for
- * any rest.
+ * any rest.  In the order of their first letters, from 'a' on.
  */
 
 static const ngx_str_t  ngx_http_ai_headers_dropped[] = {
@@ -66,6 +74,22 @@ static const ngx_str_t  ngx_http_ai_headers_dropped[] = {
     ngx_string("x-vertex-*"),
     ngx_null_string
 };
+
+
+static ngx_http_ai_header_t  ngx_http_ai_header_type =
+    { ngx_string("content-type"), 0 };
+
+static ngx_http_ai_header_t  ngx_http_ai_header_id =
+    { ngx_string("x-request-id"), 0 };
+
+static ngx_http_ai_header_t  ngx_http_ai_header_coding =
+    { ngx_string("accept-encoding"), 0 };
+
+static ngx_http_ai_header_t  ngx_http_ai_header_tenant =
+    { ngx_string("x-tenant-id"), 0 };
+
+static ngx_http_ai_header_t  ngx_http_ai_header_plan =
+    { ngx_string("x-tenant-plan"), 0 };
 
 
 ngx_int_t
@@ -291,13 +315,14 @@ ngx_http_ai_target_headers(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     provider = ctx->target->provider;
     tenant = ctx->key->tenant;
 
-    ngx_http_ai_header_put(&to, "content-type", 12, &ctx->type);
-    ngx_http_ai_header_put(&to, "x-request-id", 12, &ctx->id);
-    ngx_http_ai_header_put(&to, "accept-encoding", 15, &identity);
+    ngx_http_ai_header_put(&to, &ngx_http_ai_header_type, &ctx->type);
+    ngx_http_ai_header_put(&to, &ngx_http_ai_header_id, &ctx->id);
+    ngx_http_ai_header_put(&to, &ngx_http_ai_header_coding, &identity);
 
     if (provider->identify) {
-        ngx_http_ai_header_put(&to, "x-tenant-id", 11, &tenant->sn.str);
-        ngx_http_ai_header_put(&to, "x-tenant-plan", 13,
+        ngx_http_ai_header_put(&to, &ngx_http_ai_header_tenant,
+                               &tenant->sn.str);
+        ngx_http_ai_header_put(&to, &ngx_http_ai_header_plan,
                                &tenant->plan->sn.str);
     }
 
@@ -328,7 +353,7 @@ ngx_http_ai_target_headers_restore(ngx_http_ai_ctx_t *ctx)
 static ngx_uint_t
 ngx_http_ai_header_dropped(ngx_table_elt_t *h)
 {
-    u_char            c, third;
+    u_char            c, first, third;
     size_t            i, len;
     const ngx_str_t  *name;
 
@@ -336,13 +361,16 @@ ngx_http_ai_header_dropped(ngx_table_elt_t *h)
         return 0;
     }
 
+    first = h->lowcase_key[0];
     third = h->lowcase_key[2] == '_' ? '-' : h->lowcase_key[2];
 
-    for (name = ngx_http_ai_headers_dropped; name->len; name++) {
-
+    for (name = ngx_http_ai_headers_dropped;
+         name->len && name->data[0] <= first;
+         name++)
+    {
         /* the first and the third letter tell nearly all names apart */
 
-        if (name->data[0] != h->lowcase_key[0] || name->data[2] != third) {
+        if (name->data[0] != first || name->data[2] != third) {
             continue;
         }
 
@@ -357,6 +385,10 @@ ngx_http_ai_header_dropped(ngx_table_elt_t *h)
 
         } else if (h->key.len != len) {
             continue;
+        }
+
+        if (ngx_memcmp(h->lowcase_key, name->data, len) == 0) {
+            return 1;
         }
 
         /* with underscores_in_headers X_Tenant_Id is X-Tenant-Id to many */
@@ -379,13 +411,16 @@ ngx_http_ai_header_dropped(ngx_table_elt_t *h)
 
 
 static void
-ngx_http_ai_header_put(ngx_table_elt_t **h, const char *name, size_t len,
+ngx_http_ai_header_put(ngx_table_elt_t **h, ngx_http_ai_header_t *header,
     ngx_str_t *value)
 {
-    (*h)->key.len = len;
-    (*h)->key.data = (u_char *) name;
-    (*h)->lowcase_key = (u_char *) name;
-    (*h)->hash = ngx_hash_key((u_char *) name, len);
+    if (header->hash == 0) {
+        header->hash = ngx_hash_key(header->name.data, header->name.len);
+    }
+
+    (*h)->key = header->name;
+    (*h)->lowcase_key = header->name.data;
+    (*h)->hash = header->hash;
     (*h)->value = *value;
 
     (*h)++;

@@ -71,14 +71,14 @@ ok(ngx_uint_t good, const char *name)
 
 static ngx_uint_t
 parties(void *data, const ai_str_t *tenant, const ai_str_t *key,
-    ai_party_t party[2])
+    ngx_ai_parties_t *p)
 {
     (void) data;
     (void) key;
 
-    ai_owner_id(&party[0].id, tenant, NULL);
-    party[0].limits = limits;
-    party[0].nlimits = 1;
+    ai_owner_id(&p->party[0].id, tenant, NULL);
+    p->party[0].limits = limits;
+    p->party[0].nlimits = 1;
 
     return 1;
 }

@@ -13,105 +13,17 @@ use Time::HiRes qw(time sleep);
 
 use AI::Gateway;
 use AI::Kills ();
+use AI::Outages;
+use AI::Pooler;
 use AI::Postgres;
+use AI::Proxy;
 
-our @EXPORT = qw(faults_under_load shipped_all books_balance);
-
-
-# name of a fault => what it does to ($t, $pg, seconds)
-
-our %faults = (
-    'backend killed' => sub {
-        my ($t, $pg) = @_;
-        my @b = $pg->backends('ai_gateway');
-        kill 'KILL', $b[rand @b] if @b;
-    },
-
-    # the postmaster restarts all by itself after a backend's death, or not
-    'server killed' => sub {
-        my ($t, $pg) = @_;
-        $pg->signal('KILL');
-        $pg->start;
-    },
-
-    'server stopped' => sub {
-        my ($t, $pg, $seconds) = @_;
-        $pg->stop('immediate');
-        sleep $seconds;
-        $pg->start;
-    },
-
-    'server frozen' => sub {
-        my ($t, $pg, $seconds) = @_;
-        $pg->signal('STOP');
-        sleep $seconds;
-        $pg->signal('CONT');
-    },
-
-    # all of a batch is in, and its answer never comes
-    'commit without answer' => sub {
-        my ($t, $pg, $seconds) = @_;
-        my @b = $pg->backends('ai_gateway');
-
-        kill 'STOP', @b;
-        sleep 0.2;
-        kill 'KILL', @b;
-    },
-
-    'serialization failure' => sub {
-        my ($t, $pg) = @_;
-
-        $pg->psql(q{
-            CREATE OR REPLACE FUNCTION ai.fail_some() RETURNS trigger
-            LANGUAGE plpgsql AS $$
-            BEGIN
-                IF random() < 0.3 THEN
-                    RAISE EXCEPTION 'could not serialize access'
-                        USING ERRCODE = '40001';
-                END IF;
-                RETURN NULL;
-            END $$;
-            GRANT EXECUTE ON FUNCTION ai.fail_some() TO PUBLIC;
-            CREATE TRIGGER fail_some AFTER INSERT ON ai.billing_transactions
-                FOR EACH STATEMENT EXECUTE FUNCTION ai.fail_some();
-        });
-        sleep 1;
-        $pg->psql('DROP TRIGGER fail_some ON ai.billing_transactions;
-            DROP FUNCTION ai.fail_some()');
-    },
-
-    'column renamed' => sub {
-        my ($t, $pg, $seconds) = @_;
-        $pg->psql('ALTER TABLE ai.usage_logs RENAME COLUMN api TO dialect');
-        sleep $seconds;
-        $pg->psql('ALTER TABLE ai.usage_logs RENAME COLUMN dialect TO api');
-    },
-
-    'connections refused' => sub {
-        my ($t, $pg, $seconds) = @_;
-        $pg->psql('ALTER ROLE ai_gateway NOLOGIN', db => 'postgres');
-        kill 'TERM', $pg->backends('ai_gateway');
-        sleep $seconds;
-        $pg->psql('ALTER ROLE ai_gateway LOGIN', db => 'postgres');
-    },
-
-    'worker killed' => sub {
-        my ($t) = @_;
-        my @w = $t->workers;
-        $t->kill_worker('KILL', $w[rand @w]);
-    },
-
-    'master and workers killed' => sub {
-        my ($t) = @_;
-        $t->crash;
-        $t->run;
-    },
-
-    'reload' => sub { $_[0]->reload },
-);
+our @EXPORT = qw(faults_under_load books_balance);
 
 
-# rounds of every fault; seconds that an outage lasts; clients
+# rounds => of every fault, seconds => that an outage lasts, clients => of each
+# node; minutes => ends after so many, whatever is left of the rounds, and has
+# the long ones, too.  AI_FAULT names the only fault.
 
 sub faults_under_load {
     my (%o) = @_;
@@ -120,59 +32,139 @@ sub faults_under_load {
 
     srand($seed);
 
-    my $t = AI::Gateway->new(workers => 2);
-    my $pg = AI::Postgres->new($t, fsync => 1,
-        settings => { restart_after_crash => 'on' });
-    my $p = $t->provider(8081);
+    my $s = scene(%o);
+    my ($pg, @nodes) = ($s->{pg}, @{ $s->{nodes} });
+    my @names = grep { !$ENV{AI_FAULT} || $_ eq $ENV{AI_FAULT} } possible($s);
+    my @clients;
+
+    for my $t (@nodes) {
+        push @clients, map { AI::Kills::client($t, $_) } 1 .. $o{clients};
+    }
+
+    my $started = time();
     my %done;
 
-    $t->run(gateway_conf(http => $pg->conf(timeout => '2s')));
-
-    # what dies and what is lost is what the test does
-    $t->allow(qr/\[(crit|error|alert)\].*ai (ledger|postgres|directory)/);
-
-    $t->chat for 1 .. 5;
-
-    my @clients = map { AI::Kills::client($t, $_) } 1 .. $o{clients};
-    my $started = time();
-
-    for my $round (1 .. $o{rounds}) {
-        for my $name (sort { rand() <=> 0.5 } sort keys %faults) {
-            sleep(0.2 + rand(0.5));
-            $faults{$name}->($t, $pg, $o{seconds});
-            $done{$name}++;
-        }
-
-        note("$round rounds after ", int(time() - $started), ' s');
+    for my $name ($o{minutes} && !$ENV{AI_FAULT} ? sort keys %long : ()) {
+        $long{$name}->($s);
+        $done{$name}++;
     }
+
+    ROUND: for my $round (1 .. $o{rounds}) {
+        for my $name (sort { $a->[0] <=> $b->[0] } map { [ rand(), $_ ] } @names)
+        {
+            sleep(0.2 + rand(0.5));
+            note(sprintf '%.1f s: %s', time() - $started, $name->[1]);
+            $faults{ $name->[1] }->($s);
+            $done{ $name->[1] }++;
+
+            last ROUND if $o{minutes} && time() - $started > 60 * $o{minutes};
+        }
+    }
+
+    # each fault ends, and rows come without another one's help
+
+    sleep 1;
 
     kill 'TERM', @clients;
     waitpid($_, 0) for @clients;
-    waitfor { $p->state->{open} == 0 };
 
-    diag("seed $seed: " . join ', ', map { "$done{$_} x $_" } sort keys %done);
+    diag(sprintf 'seed %d, %d faults in %d s: %s', $seed, total(\%done),
+        time() - $started, join ', ', map { "$done{$_} x $_" } sort keys %done);
+    diag(sprintf 'commits whose answer was swallowed: %d, batches held in '
+        . 'flight: %d, ends by a full WAL: %d',
+        map { $s->{$_} || 0 } qw(unanswered held wal_full));
+    diag('errors of the server: ' . errors_of($pg));
 
-    shipped_all($t, $pg, $p);
+    shipped_all($pg, @nodes);
     books_balance($pg);
 
-    $t->done;
+    $_->done for @nodes;
 }
 
 
-# the provider's journal and the table: the same requests, once each
+sub total { my ($n) = @_; my $sum = 0; $sum += $_ for values %$n; return $sum }
+
+
+# SQLSTATEs that the gateways were answered, and how often
+
+sub errors_of {
+    my ($pg) = @_;
+
+    my $log = $pg->log;
+    my %n;
+
+    $n{$1}++ while $log =~ / ai_gateway (\S{5}) (?:ERROR|FATAL|PANIC): /g;
+
+    return join ', ', map { "$n{$_} x $_" } sort keys %n;
+}
+
+
+# two nodes at one database: the first one through a proxy that cuts, with a
+# disk of its own for the ledger, the second one through pgbouncer
+
+sub scene {
+    my (%o) = @_;
+
+    my @nodes = map { AI::Gateway->new(workers => 2) } 1 .. 2;
+    my $pg = AI::Postgres->new($nodes[0], fsync => 1, auth => 'scram-sha-256',
+        disk => '500m', settings => {
+            restart_after_crash => 'on', max_connections => 24,
+            log_line_prefix => "'%m %u %e '", deadlock_timeout => "'1s'", max_wal_size => "'64MB'",
+            min_wal_size => "'32MB'" });
+    my $proxy = AI::Proxy->new($nodes[0], "127.0.0.1:$pg->{port}");
+    my $pooler = AI::Pooler->found && AI::Pooler->new($nodes[1], $pg,
+        users => { ai_gateway => 'ai_gateway' });
+    my $disk = $nodes[0]->mount('ledger', '48m');
+
+    for my $t (@nodes) {
+        $t->provider(8081);
+
+        # what dies and what is lost is what the test does
+        $t->allow(qr/\[(crit|error|alert)\].*ai (ledger|postgres|directory)/);
+    }
+
+    $nodes[0]->run(gateway_conf(http => $pg->conf(timeout => '2s',
+        server => '127.0.0.1:' . $proxy->port)));
+
+    $nodes[1]->run(gateway_conf(http => $pg->conf(timeout => '2s',
+        gateway => $nodes[1], notify => 'off', $pooler
+            ? (server => '127.0.0.1:' . $pooler->port) : ())));
+
+    for my $t (@nodes) {
+        $t->chat for 1 .. 5;
+    }
+
+    return { nodes => \@nodes, pg => $pg, proxy => $proxy, pooler => $pooler,
+        disk => $disk, seconds => $o{seconds} };
+}
+
+
+# the providers' journals and the table: the same requests, once each
 
 sub shipped_all {
-    my ($t, $pg, $p) = @_;
+    my ($pg, @nodes) = @_;
 
-    my %served = map { $_->{id} => $_ } $p->journal;
-    my (%rows, @lost);
+    my (%served, %got, %rows, %n, @lost);
+
+    for my $t (@nodes) {
+        my ($p) = values %{ $t->{providers} };
+
+        waitfor { $p->state->{open} == 0 };
+        $served{ $_->{id} } = $_ for $p->journal;
+        %got = (%got, %{ AI::Kills::received($t) });
+    }
 
     waitfor {
         %rows = map { $_->[0] => $_ } $pg->rows('SELECT id, state,
             input_tokens, output_tokens FROM ai.usage_logs');
-        @lost = grep { !$rows{$_} } keys %served;
+        @lost = grep { !$rows{$_} } keys %served, keys %got;
         return !@lost;
     } 60;
+
+    ok((waitfor { !grep { $_->status->{postgres}{shipping}{behind} } @nodes }
+        20), 'no node is behind');
+
+    $n{ $_->[1] }++ for values %rows;
 
     my $wrong = grep {
         my ($row, $s) = ($rows{$_}, $served{$_});
@@ -181,12 +173,16 @@ sub shipped_all {
             || $row->[3] != $s->{output});
     } keys %rows;
 
-    diag(sprintf '%d requests reached the provider, %d rows in PostgreSQL',
-        scalar keys %served, scalar keys %rows);
+    my $short = grep { $rows{$_} && ($rows{$_}[3] || 0) < $got{$_} } keys %got;
+
+    diag(sprintf '%d requests reached the provider, %d answers were seen, '
+        . '%d rows in PostgreSQL (%s)', scalar keys %served, scalar keys %got,
+        scalar keys %rows, join ', ', map { "$n{$_} $_" } sort keys %n);
 
     cmp_ok(scalar keys %served, '>', 0, 'there was load');
     is(scalar @lost, 0, 'no row lost');
     is($wrong, 0, 'final rows have the provider\'s numbers');
+    is($short, 0, 'no row has less than what was delivered');
     is($pg->value('SELECT count(*) - count(DISTINCT id) FROM ai.usage_logs'),
         0, 'no row twice');
     is($pg->value('SELECT count(*) FROM ai.quarantine'), 0,
@@ -220,8 +216,9 @@ sub books_balance {
     is($pg->value("SELECT coalesce(sum(cost_nanos), 0) = $nanos
         FROM ai.spend WHERE key = ''"), 't', 'and daily ones');
 
-    is($pg->value('SELECT sum(requests) = (SELECT count(*) FROM ai.usage_logs)
-        FROM ai.usage_hourly'), 't', 'hourly requests are the rows');
+    is($pg->value("SELECT sum(requests) = (SELECT count(*) FROM ai.usage_logs
+        WHERE state <> 'refused') FROM ai.usage_hourly"), 't',
+        'hourly requests are the rows');
 }
 
 1;

@@ -149,6 +149,7 @@ sub received {
 sub client {
     my ($t, $n) = @_;
 
+    my $parent = $$;
     my $pid = fork() // die "fork: $!\n";
 
     return $pid if $pid;
@@ -158,7 +159,9 @@ sub client {
     open my $log, '>', "$t->{dir}/client.$n" or POSIX::_exit(1);
     $log->autoflush(1);
 
-    for (my $i = 0; ; $i++) {
+    # not for longer than the test, whose reader waits for our end, too
+
+    for (my $i = 0; getppid() == $parent; $i++) {
         my $r = eval {
             $t->chat($i % 2 ? { stream => \1 } : {}, timeout => 10,
                 mock => { events => 10, $i % 2 ? (delay => 0.01) : () });
@@ -171,6 +174,8 @@ sub client {
 
         sleep 0.05 if !$r || !$r->complete;
     }
+
+    POSIX::_exit(0);
 }
 
 1;

@@ -15,6 +15,7 @@ package AI::Postgres;
 #   schema => 0          an empty database
 #   fsync => 1           as in production; a test's cluster does without
 #   settings => { }      of postgresql.conf
+#   disk => SIZE         a disk of its own for the data, where one can be had
 #   auth => 'scram-sha-256'   for TCP; the passwords are ai_gateway, ai_admin
 #
 # The superuser "postgres" and every role come in by the socket without one.
@@ -28,6 +29,7 @@ use File::Path qw(rmtree);
 use File::Temp qw(tempdir);
 use Fcntl qw(:flock);
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 use POSIX ();
 use Time::HiRes qw(sleep);
 
@@ -64,7 +66,9 @@ sub new {
 
     my $template = template(exists $o{schema} ? $o{schema} : 1);
 
-    run('cp', '-a', $template, "$dir/data");
+    $self->{disk} = $o{disk} && $t && $t->mount('pg/data', $o{disk});
+
+    run('cp', '-aT', $template, "$dir/data");
     $self->configure;
     push @alive, $self;
     $self->start;
@@ -245,6 +249,27 @@ sub start {
 }
 
 
+# a server that is up, whatever became of it
+
+sub ensure {
+    my ($self) = @_;
+
+    for (1 .. 100) {
+        return $self if $self->ready;
+
+        last if !$self->{runner}
+            || waitpid($self->{runner}, POSIX::WNOHANG) != 0;
+
+        sleep 0.1;
+    }
+
+    $self->signal('KILL') if $self->{runner} && kill 0, $self->{runner};
+    delete $self->{runner};
+
+    return $self->start;
+}
+
+
 sub ready {
     my ($self) = @_;
 
@@ -403,7 +428,8 @@ sub psql {
         open my $f, '<', "$err" or die "$err: $!\n";
         $text = do { local $/; <$f> } // '';
 
-        last if $text !~ /in recovery mode|starting up|shutting down/;
+        last if $text !~
+            /in recovery mode|starting up|shutting down|not yet accepting/;
         sleep 0.1;
     }
 
@@ -418,6 +444,73 @@ sub psql {
     chomp $out;
 
     return $out;
+}
+
+
+# a psql of its own that runs on; its pid
+
+sub background {
+    my ($self, $sql) = @_;
+
+    my $pid = fork() // die "fork: $!\n";
+
+    return $pid if $pid;
+
+    open STDIN, '<', '/dev/null';
+    open STDOUT, '>>', "$self->{dir}/background.log";
+    open STDERR, '>&', \*STDOUT;
+    exec("$bin/psql", '-X', '-q', '-h', "$self->{dir}/socket", '-p',
+        $self->{port}, '-U', 'postgres', '-d', 'ai', '-c', $sql)
+        or POSIX::_exit(127);
+}
+
+
+# takes connections until there are none for who is no superuser; they last
+# as long as what is returned
+
+sub occupy {
+    my ($self) = @_;
+
+    my @taken;
+
+    for (1 .. 200) {
+        my $s = IO::Socket::UNIX->new(Type => SOCK_STREAM,
+            Peer => "$self->{dir}/socket/.s.PGSQL.$self->{port}") or last;
+
+        my $words = pack 'N(Z*)*', 196608, qw(user ai_admin database ai), '';
+
+        print $s pack('N', 4 + length $words) . $words;
+        $s->flush;
+
+        defined sysread $s, my $answer, 1 or last;
+
+        last if $answer ne 'R';
+
+        push @taken, $s;
+    }
+
+    return \@taken;
+}
+
+
+# a cold copy of the data, and its return
+
+sub backup {
+    my ($self, $name) = @_;
+
+    $self->stop;
+    run('cp', '-a', "$self->{dir}/data", "$self->{dir}/$name");
+    $self->start;
+}
+
+
+sub restore {
+    my ($self, $name) = @_;
+
+    $self->stop('immediate');
+    run('rm', '-rf', "$self->{dir}/data");
+    run('cp', '-a', "$self->{dir}/$name", "$self->{dir}/data");
+    $self->start;
 }
 
 
@@ -441,10 +534,13 @@ sub dsn {
 }
 
 
-# the block for nginx.conf; words replace or add directives
+# the block for nginx.conf; words replace or add directives, "gateway" is
+# whose it is when that is not the server's own
 
 sub conf {
     my ($self, %o) = @_;
+
+    my $t = delete $o{gateway} || $self->{t};
 
     my %c = (
         server => "127.0.0.1:$self->{port}",
@@ -462,6 +558,10 @@ sub conf {
         close $f;
         chmod 0600, $file;
     }
+
+    # the ledger's, the directory's, history and administration
+
+    $t->store($1, 4) if $t && $c{server} =~ /:(\d+)/;
 
     $c{password_file} //= "$self->{dir}/ai_gateway.pass";
     $c{admin_password_file} //= "$self->{dir}/ai_admin.pass";
