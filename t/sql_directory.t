@@ -395,8 +395,9 @@ is_deeply([(others(1, $m))[1]], [undef], 'once');
 admin(q{set_limit('cost', 5, 'day', tenant => 'acme', per_key => true)});
 AI::Rows::ship($pg, 2, $rows->line(cost => 100, key => 'ci'));
 ($m, @rows) = others(1, $m);
-is_deeply(\@rows, ['acme|ci|2|104|2|200|104|0', 'acme||3|134|3|300|134|134'],
-    'what changed since, whole sums');
+is_deeply(\@rows, ['acme|ci|2|104|2|200|104|0', 'acme|prod|1|30|1|100|30|0',
+    'acme||3|134|3|300|134|134'],
+    'what changed since, whole sums, also of keys that have a limit now');
 
 
 # ---- gateways ----

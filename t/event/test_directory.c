@@ -509,6 +509,7 @@ two_hundred_thousand(void)
     spent = seconds() - t;
     fprintf(stderr, "restore: %.2f s\n", spent);
     CHECK(spent < 0.5);
+    ai_dir_set_loaded(e->dir);
     same(d, e);
 }
 
