@@ -410,6 +410,9 @@ ngx_http_ai_ctx_t *ngx_http_ai_ctx(ngx_http_request_t *r);
 /* makes one, with its id; NULL: no memory */
 ngx_http_ai_ctx_t *ngx_http_ai_ctx_create(ngx_http_request_t *r);
 
+/* gives it a meter, for as long as it lives */
+ngx_int_t ngx_http_ai_meter_get(ngx_http_ai_ctx_t *ctx);
+
 
 /* ---- ngx_http_ai_process.c: cycles and processes ---- */
 
