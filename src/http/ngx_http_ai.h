@@ -358,6 +358,7 @@ typedef struct {
     ai_meter_t                *meter;       /* from the answer's head on */
     ai_usage_t                *usage;       /* filled when it is settled */
     int64_t                    cost_nanos;
+    const ai_price_t          *served;      /* that made the cost */
     ngx_chain_t               *held;        /* the open event, if one may be
                                                dropped */
     ngx_chain_t               *free;
