@@ -28,7 +28,7 @@ JOBS    ?= 2
 
 # valgrind leaves out what sends thousands of requests or measures time
 VALGRIND_TESTS ?= $(filter-out $(NOT_VALGRIND:%=t/%.t),$(TESTS))
-NOT_VALGRIND := layers sdk conf_errors conf_scale request_flood request_tricks \
+NOT_VALGRIND := layers model sdk conf_errors conf_scale request_flood request_tricks \
 	request_smuggling route_paths limit_race limit_endpoints limit_windows \
 	ledger_disk metering_drop pg_faults pg_pooler pg_tls
 
@@ -126,7 +126,7 @@ ASAN_ENV = AI_MODULE=$(CURDIR)/$(BUILD)/asan/$(SO) AI_TIMEOUT_FACTOR=3 \
 	UBSAN_OPTIONS=print_stacktrace=1
 
 asan: $(BUILD)/asan/$(SO) $(BUILD)/asan/module/ngx_http_pg_test_module.so  ## t/*.t with AddressSanitizer and UBSan
-	$(ASAN_ENV) prove -j$(JOBS) $(filter-out t/layers.t t/sdk.t,$(TESTS))
+	$(ASAN_ENV) prove -j$(JOBS) $(filter-out t/layers.t t/model.t t/sdk.t,$(TESTS))
 
 $(BUILD)/asan/$(SO): $(MODULE_SRC) tools/build
 	@tools/build $(BUILD)/asan '$(SANITIZE) -O1'
@@ -143,6 +143,9 @@ $(BUILD)/standin $(BUILD)/streams: $(BUILD)/%: t/bench/%.c
 
 kill-test: build $(BUILD)/standin  ## 1000 kills of workers under load (long)
 	prove -v t/long/kills.t
+
+model:  ## the model of the leases, with more of everything (long)
+	AI_MODEL=large prove -v t/model.t
 
 format:  ## lay the C sources out as nginx does
 	@tools/format $(C_FILES)
@@ -196,7 +199,7 @@ $(BUILD)/ai-ledger: tools/ai-ledger.c $(CORE_SRC) $(CORE_HDR)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_CORE) -o $@ $< $(CORE_SRC) -lcrypto
 
-.PHONY: coverage directory-test ledger-test segments spool-test
+.PHONY: coverage directory-test ledger-test model segments spool-test
 
 coverage:  ## lines of src/core that the unit tests run
 	@tools/coverage $(BUILD)/coverage

@@ -1,3 +1,178 @@
+/*
+ * Limits that many nodes share: how credit is leased from Redis, and a model
+ * of it for spin.  t/model.t searches it whole, in a few sizes, with the rules
+ * in place and with each rule left out: "[M_x]" names the mutant that admits
+ * too much without that rule.
+ *
+ *
+ * WHAT IS PROMISED
+ *
+ * In each window a provider is sent no more than the limit, whatever is lost,
+ * late, doubled, killed or split.  No node has more than one lease (B) of
+ * credit stranded: taken from the store and not to be spent.  From every state
+ * the rest of the limit can be used up once faults end (CALM).
+ *
+ *
+ * THE IDEA: ONE ABSOLUTE NUMBER
+ *
+ * A node never says "give me 5 more" or "take 3 back".  With each operation it
+ * says its sum: what it spent in the window (settled and held) plus what it
+ * has leased and not spent.  The store keeps the last such total of every
+ * node, plus what it granted in answer.  All that must hold is
+ *
+ *     store's total of a node  >=  the node's spent + unspent        (1)
+ *     the totals of all nodes  <=  the limit                         (2)
+ *
+ * A sum grows by an accepted grant alone: spending moves credit from unspent
+ * to spent, settling gives a hold's surplus back to unspent.  A lost reply
+ * breaks nothing: the store's total is too high till the next operation says
+ * the sum again.  There is nothing to refund, and so nothing to refund wrongly.
+ *
+ *
+ * KEYS
+ *
+ * Tenants fall into shards, by a hash of the owner id: one shard without
+ * cluster, 256 with.  Every key of a shard has the hash tag {shard}:
+ *
+ *     PREFIX{17}               the shard: epoch, token, time, the nodes heard,
+ *                              and for each node its last operation's id
+ *     PREFIX{17}:EPOCH:OWNER:WINDOW
+ *                              an owner's window (OWNER: hex of its 16 bytes):
+ *                              for each limit "leased", the sum of all totals,
+ *                              and for each node its total; EXPIREs a day
+ *                              after the window's end
+ *
+ * The epoch stands in the shard and not with the owner, so that an owner who
+ * is not in a shard that is seeded has spent nothing: new tenants and new
+ * windows wait for no node.  Tenant and key are parties of one operation and
+ * lie in the tenant's shard.  A key that vanishes alone (DEL by hand; eviction,
+ * hence noeviction) is not noticed by the epoch.
+ *
+ *
+ * AN OPERATION: the arguments of the script
+ *
+ *     node     the node's durable id
+ *     op       its start number (durable, + 1 at each start of the node) and a
+ *              sequence number, of fixed width, so that strings compare
+ *     epoch    the shard's as this node knows it; "" if it knows none
+ *     fresh    64 random bits, for an epoch that the script must begin
+ *     token    of the server, read when the connection was made: run_id and
+ *              master_replid (a promoted server changes the latter; a -READONLY
+ *              answer closes the connection, so that it is read again)
+ *     for each limit of each party: the window and its first and last second,
+ *              the limit, the sum, what is wanted, what is needed at least
+ *
+ * What the script does, all checks before the first write:
+ *
+ * 1. The shard is not there, has another token, or its epoch is less than the
+ *    operation's: it begins an epoch, (max of both counts + 1, fresh), with no
+ *    node heard, and removes what it knew.  It answers the epoch, no credit.
+ *    An empty store knows nothing of what was granted [M_FORGET]; nor does a
+ *    replica that lags, or an old dump, though they look sane [M_REPLICA].
+ *    Counts alone come twice, from two servers or one that was emptied twice,
+ *    and then reports to one are taken for reports to the other [M_TIE].
+ *    Nothing need be deleted: owners' keys have the epoch in their names, and
+ *    the caller's names are used only where its epoch is the shard's (2).
+ * 2. The operation's epoch is less than the shard's: it answers the epoch, no
+ *    credit, and does not count as a report.  Together with 1 it is the fence
+ *    against a master that was replaced and does not know it: whoever spoke
+ *    with the new one makes the old one begin anew [M_STALE].  That the script
+ *    compares is enough and is needed; a node's own look at the reply's epoch
+ *    is not enough by itself (both were tried), and is kept as a second lock.
+ * 3. op is not greater than the node's last: refused.  A request can lie in a
+ *    frozen server's buffers and be executed after a newer one [M_ORDER].
+ * 4. TIME is not inside a window of the operation (TIME never goes back: the
+ *    shard keeps the greatest seen): it answers TIME, nothing else is done.
+ * 5. The node's totals become its sums: "leased" changes by new less old.  An
+ *    operation that ends the node's report (f) makes it heard.
+ * 6. The N nodes of "nodes N" are heard, all of them [M_PARTIAL]: what is
+ *    wanted is granted, less where less is left but not less than is needed,
+ *    for all limits or for none; totals and "leased" grow by it.
+ * 7. It answers op, epoch, seeded or not, ms to the window's end, the grants.
+ *
+ * Amounts are decimal strings; HINCRBY adds them in 64 bits, and what HGET says
+ * is compared as text, by length and then by bytes.  Lua sees no number larger
+ * than a length.  Give the amounts to try (want, then need) as arguments: Lua
+ * need not divide.
+ *
+ *
+ * A NODE
+ *
+ * a. One operation of a shard's owner is under way at a time, and its reply is
+ *    taken only if it repeats op [M_SHIFT].  After a time-out the connection is
+ *    closed and nothing is concluded: no credit, nothing given back.
+ * b. Credit ends at min(lease, end of its window), counted from when the
+ *    request was SENT, by a clock that does not step, less 1 % for drift.  No
+ *    credit outlives its window [M_WINDOW], nor is a reply of one that is over
+ *    taken.
+ * c. Giving back: unspent becomes 0 first, then an operation says so.  If that
+ *    times out it stays 0 [M_REFUND].
+ * d. Durable, in the ledger's directory: what was spent, as intents are written
+ *    before anything is sent [M_LEDGER]; the start number; and the greatest
+ *    epoch seen of each shard, written before an operation carries it
+ *    [M_EPOCH: a node that restarts into the old master's half of a split].
+ * e. After a start workers of an older master may live and spend what it
+ *    leased.  The new master's first operation carries its start number and no
+ *    sums (it asks nothing, reports nothing, but outruns theirs by rule 3);
+ *    then it waits until none of them lives (their pids are in the book) or
+ *    lease + margin have passed; then it counts its ledger, and reports
+ *    [M_ORPHAN].  Old workers lease no more: before each operation they look
+ *    at the start number in the ledger's directory, for rule 3 stops them at
+ *    one server only.
+ * f. A reply with a greater epoch: it is kept (d), and the sums of all owners
+ *    of the shard that are not zero are reported, with their unspent credit,
+ *    which goes on being spent: the sum does not change by that, so that the
+ *    report may come in many pieces, the last of which says that it was all.
+ *    Only that one makes the node heard.
+ * g. Who gets "not seeded" PUBLISHes the shard, again with each try; all nodes
+ *    listen and report, also those whom no tenant of it asked.  Meanwhile
+ *    budgets spend unspent credit and then answer 503.
+ * h. Sizes: want at most B; B is min(spent in the last lease time * 2,
+ *    left / (2 N)), and need when that is more.  Where B falls below need, each
+ *    request asks for itself and takes one round trip, in the same words.
+ *    The model has grants as large as possible, up to B.
+ *
+ *
+ * NODES THAT ARE GONE
+ *
+ * A node that died keeps its total.  Its credit must not come back at its
+ * lease's end, for nobody else knows how much of it was spent [M_DEAD]; it
+ * comes back with the node's own report after its start (e).  So "at most one
+ * lease time" is true of nodes that live; a dead one strands at most B of a
+ * budget until it is back or its window ends.
+ *
+ * A store that lost its memory while a node is dead grants no budgets until
+ * the node is back.  PostgreSQL may speak for a node only with what that node
+ * wrote there as its report for this epoch, or as its last one at a clean quit
+ * (sum, nothing unspent, start number; void when it starts again).  Rows that
+ * were shipped are no report: they do not say what was spent after them.
+ *
+ *
+ * NOT IN THE MODEL
+ *
+ * Buckets.  Credit of a bucket may burn: it refills.  The store keeps level,
+ * out (what nodes may still spend of it, by node, with the lease's end by its
+ * own clock) and refills to burst - out, else a burst comes on top of what is
+ * leased.  At a lease's end + margin "out" falls without any report.  A store
+ * that lost its memory begins with level 0 and out = burst until lease +
+ * margin have passed; no node needs to report.  Under "on_store_loss local" it
+ * refills at amount * (nodes heard in the last lease time) / N, since silent
+ * nodes spend their shares; a node begins its share lease + margin after its
+ * last operation was sent, and operations carry a latest TIME, so that a frozen
+ * store that wakes does not hear a node that is on its own by then.
+ *
+ * Concurrency.  A node reports its open slots like a sum.  The slots of a node
+ * that is silent for lease + margin are free again: true of one that died, not
+ * of one that is cut off while its streams run.
+ *
+ * Clocks: window_ends() is one step for all, which rests on rules 4 and b.
+ *
+ * What the model leaves out because it changes nothing: an operation that is
+ * under way, as the sum does not grow and the epoch stays while it is; so it is
+ * sent, executed and answered in one step, or becomes "late".
+ */
+
+
 #ifndef N
 #define N        2              /* nodes, 2 or 3 */
 #endif
