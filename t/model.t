@@ -38,6 +38,7 @@ my %mutant = (
 my @true = $large
     ? ('N=3 L=3 B=2 LIVES=2 ROLLS=0 CRASHES=0',
        'N=3 L=2 B=1 LIVES=2 ROLLS=0 CRASHES=1',
+       'N=3 L=2 B=1 LIVES=2 ROLLS=1 CRASHES=0',
        'N=2 L=3 B=2 LIVES=2 ROLLS=1 CRASHES=1',
        'N=2 L=4 B=3 LIVES=2 ROLLS=0 CRASHES=1',
        'N=2 L=2 B=1 LIVES=3 ROLLS=0 CRASHES=1 CALM',
@@ -74,7 +75,7 @@ sub search {
     my $work = "$dir/" . ($size =~ tr/ =/_/dr);
 
     my $opt = $size =~ /MUTANT/ ? '-O0' : '-O2';
-    my $limit = $large ? '-DMEMLIM=6000' : '-DMEMLIM=1500';
+    my $limit = $large ? '-DMEMLIM=2000' : '-DMEMLIM=1500';
 
     my $out = `set -e; rm -rf '$work'; mkdir -p '$work'; cd '$work'
         spin @def -a '$model'

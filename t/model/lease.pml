@@ -355,7 +355,7 @@ inline script(here, who)
             :: else
             fi;
 
-#if !defined(M_ORDER) && !defined(M_SHIFT)
+#if !defined(M_ORDER)
             /* what was sent before this operation is refused from now on */
             if
             :: node[who].late.state == SENT && node[who].late.server == here ->
