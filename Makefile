@@ -30,7 +30,7 @@ JOBS    ?= 2
 VALGRIND_TESTS ?= $(filter-out $(NOT_VALGRIND:%=t/%.t),$(TESTS))
 NOT_VALGRIND := layers sdk conf_errors conf_scale request_flood request_tricks \
 	request_smuggling route_paths limit_race limit_endpoints limit_windows \
-	ledger_disk metering_drop pg_faults pg_pooler pg_tls
+	billing_faults ledger_disk metering_drop pg_faults pg_pooler pg_tls
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | \
