@@ -28,7 +28,7 @@ JOBS    ?= 2
 
 # without nginx, or without much of it, there is nothing for sanitizers
 
-WITHOUT_NGINX := t/layers.t t/newcomer.t t/sdk.t t/alerts_webhook.t \
+WITHOUT_NGINX := t/layers.t t/newcomer.t t/sdk.t t/alerts_webhook.t t/model.t \
 	$(wildcard t/sql_*.t)
 
 # valgrind leaves out what sends thousands of requests or measures time
@@ -152,6 +152,9 @@ $(BUILD)/standin $(BUILD)/streams: $(BUILD)/%: t/bench/%.c
 kill-test: build $(BUILD)/standin  ## 1000 kills of workers under load (long)
 	prove -v t/long/kills.t
 
+model:  ## the model of the leases, with more of everything (long)
+	AI_MODEL=large prove -v t/model.t
+
 format:  ## lay the C sources out as nginx does
 	@tools/format $(C_FILES)
 
@@ -204,7 +207,7 @@ $(BUILD)/ai-ledger: tools/ai-ledger.c $(CORE_SRC) $(CORE_HDR)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_CORE) -o $@ $< $(CORE_SRC) -lcrypto
 
-.PHONY: coverage directory-test ledger-test segments spool-test
+.PHONY: coverage directory-test ledger-test model segments spool-test
 
 coverage:  ## lines of src/core that the unit tests run
 	@tools/coverage $(BUILD)/coverage

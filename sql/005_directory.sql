@@ -227,14 +227,18 @@ GROUP BY p.model;
 -- ---- the feed --------------------------------------------------------------
 
 -- Transaction ids belong to one history of one database: after a failover or
--- a restored backup a mark means nothing, and all is told again.
+-- a restored backup a mark means nothing, and all is told again.  A cold copy
+-- of the server's files has the same history as far as anybody can tell, but
+-- it was started: so a mark ends with the server that gave it.  Hashed, for the
+-- gateway keeps 63 bytes of a mark.
 
 CREATE FUNCTION feed_history() RETURNS text
 LANGUAGE sql STABLE SET search_path = ai, pg_catalog, pg_temp AS $$
-    SELECT '/' || (SELECT oid FROM pg_database
-                   WHERE datname = current_database())
-        || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
-        || '/' || (SELECT system_identifier FROM pg_control_system())
+    SELECT '/' || left(encode(sha256(convert_to(concat_ws('/',
+        (SELECT oid FROM pg_database WHERE datname = current_database()),
+        left(pg_walfile_name(pg_current_wal_lsn()), 8),
+        (SELECT system_identifier FROM pg_control_system()),
+        extract(epoch FROM pg_postmaster_start_time())), 'UTF8')), 'hex'), 32)
 $$;
 
 -- the transaction that a mark names, NULL where it says nothing here

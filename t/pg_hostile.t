@@ -154,7 +154,16 @@ for my $word (qw(hang huge field endless notices notify params)) {
     under("without end, others: $word", 1, spend_others => $word);
 }
 
-# a usage report and an administrator's call
+# a usage report and an administrator's call, each over its own connection
+
+$t->reload(undef, old => 1);
+
+ok((waitfor {
+    $t->get('/v1/usage?group_by=day')->status == 200
+        && $t->request('POST', '/ai/admin/list', '{}', key => $admin)->status
+        == 200;
+}), 'both are answered');
+$t->mark;
 
 for my $word (qw(garbage null none nothing empty copy wrong range close long
     long:22023 error:22023 huge field notices params endless))

@@ -286,6 +286,11 @@ ai_cost_add(ai_cost_t *sum, const ai_price_t *p, const ai_price_line_t *line,
     /* 64 by 63 bits: no product is lost, and each is judged before it adds */
 
     for (i = 0; i < AI_CLASS_N; i++) {
+
+        if (classes[i] == 0 && line->price[i] >= 0) {
+            continue;
+        }
+
         add = (ai_uint128_t) classes[i] * (uint64_t) line->price[i];
 
         if (line->price[i] < 0 || add > AI_COST_MAX

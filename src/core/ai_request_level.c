@@ -21,8 +21,10 @@ ai_level_fold(ai_char c)
 }
 
 
+/* whether two names mean the same; *odd is set where they differ in case */
+
 static unsigned
-ai_level_same(const ai_char *a, const ai_char *b, size_t len)
+ai_level_same(const ai_char *a, const ai_char *b, size_t len, unsigned *odd)
 {
     size_t  i;
 
@@ -35,6 +37,8 @@ ai_level_same(const ai_char *a, const ai_char *b, size_t len)
             return 0;
         }
     }
+
+    *odd = 1;
 
     return 1;
 }
@@ -95,7 +99,8 @@ ai_level_is_ascii(const ai_json_token_t *key)
 
 
 static const ai_member_t *
-ai_level_look_up(const ai_level_t *level, const ai_str_t *name, unsigned *bit)
+ai_level_look_up(const ai_level_t *level, const ai_str_t *name, unsigned *bit,
+    unsigned *odd)
 {
     unsigned            i, base;
     const ai_member_t  *m;
@@ -109,7 +114,7 @@ ai_level_look_up(const ai_level_t *level, const ai_str_t *name, unsigned *bit)
 
             if (m->name.len == name->len
                 && ((m->name.data[0] ^ name->data[0]) & ~0x20) == 0
-                && ai_level_same(m->name.data, name->data, name->len))
+                && ai_level_same(m->name.data, name->data, name->len, odd))
             {
                 *bit = base + i - ((m->bits & AI_M_SAME) != 0);
                 return m;
@@ -152,13 +157,9 @@ ai_level_find_decoded(const ai_level_t *level, const ai_json_token_t *key,
     name.len = ai_level_plain_name(buf, (size_t) len, &odd);
     name.data = buf;
 
-    *m = ai_level_look_up(level, &name, bit);
+    *m = ai_level_look_up(level, &name, bit, &odd);
 
-    if (*m && (odd || memcmp((*m)->name.data, name.data, name.len) != 0)) {
-        return AI_ERROR;
-    }
-
-    return AI_OK;
+    return (*m && odd) ? AI_ERROR : AI_OK;
 }
 
 
@@ -167,6 +168,7 @@ ai_level_find(const ai_level_t *level, const ai_json_token_t *key,
     const ai_member_t **m, unsigned *bit)
 {
     ai_str_t  name;
+    unsigned  odd;
 
     *m = NULL;
 
@@ -177,10 +179,11 @@ ai_level_find(const ai_level_t *level, const ai_json_token_t *key,
     name.len = key->len;
     name.data = (ai_char *) key->data;
 
-    *m = ai_level_look_up(level, &name, bit);
+    odd = 0;
+    *m = ai_level_look_up(level, &name, bit, &odd);
 
     if (*m) {
-        return memcmp((*m)->name.data, name.data, name.len) ? AI_ERROR : AI_OK;
+        return odd ? AI_ERROR : AI_OK;
     }
 
     return ai_level_is_ascii(key) ? AI_OK

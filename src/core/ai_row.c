@@ -50,10 +50,35 @@ ai_row_strings(ai_row_out_t *r)
 }
 
 
+/*
+ * A NUL, which a provider may send as \u0000, becomes U+FFFD, as a byte does
+ * that is no text: PostgreSQL takes a NUL in no text, and the row could not be
+ * billed.
+ */
+
+static void
+ai_row_text(ai_buf_t *b, const ai_char *data, size_t len)
+{
+    size_t   i;
+    ai_char  text[AI_SLOT_TEXT];
+
+    if (len == 0 || len > sizeof(text) || memchr(data, '\0', len) == NULL) {
+        ai_buf_json(b, data, len);
+        return;
+    }
+
+    for (i = 0; i < len; i++) {
+        text[i] = data[i] ? data[i] : 0xff;
+    }
+
+    ai_buf_json(b, text, len);
+}
+
+
 static void
 ai_row_string(ai_buf_t *b, const ai_str_t *v)
 {
-    ai_buf_json(b, v->data, v->len);
+    ai_row_text(b, v->data, v->len);
 }
 
 
@@ -65,7 +90,7 @@ ai_row_string_or_null(ai_buf_t *b, const ai_str_t *v)
         return;
     }
 
-    ai_buf_json(b, v->data, v->len);
+    ai_row_text(b, v->data, v->len);
 }
 
 
@@ -335,7 +360,7 @@ ai_row_subs(ai_buf_t *b, const ai_slot_t *s)
             ai_row_lit(b, "null");
 
         } else {
-            ai_buf_json(b, sub->model, sub->model_len < sizeof(sub->model)
+            ai_row_text(b, sub->model, sub->model_len < sizeof(sub->model)
                                        ? sub->model_len : sizeof(sub->model));
         }
 

@@ -307,19 +307,20 @@ ngx_ai_feed_due(ngx_ai_feed_t *feed)
 static void
 ngx_ai_feed_ask(ngx_ai_feed_t *feed, ngx_ai_pg_query_t *q)
 {
-    static char    schema[NGX_INT_T_LEN + 1];
-    static u_char  host[NGX_MAXHOSTNAMELEN + 1];
+    /* nginx's has no null behind it */
+
+    static char  schema[NGX_INT_T_LEN + 1], host[NGX_MAXHOSTNAMELEN + 1];
 
     switch (feed->step) {
 
     case NGX_AI_FEED_HELLO:
         *ngx_sprintf((u_char *) schema, "%d", NGX_AI_FEED_SCHEMA) = '\0';
-        *ngx_snprintf(host, NGX_MAXHOSTNAMELEN, "%V", &ngx_cycle->hostname)
-            = '\0';
+        *ngx_snprintf((u_char *) host, NGX_MAXHOSTNAMELEN, "%V",
+                      &ngx_cycle->hostname) = '\0';
         q->sql = "SELECT ai.hello($1::uuid, $2, $3, $4::int)";
         q->n = 4;
         q->value[0] = (const char *) feed->conf.node;
-        q->value[1] = (const char *) host;
+        q->value[1] = host;
         q->value[2] = NGX_AI_FEED_VERSION;
         q->value[3] = schema;
         break;

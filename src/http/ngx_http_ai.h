@@ -358,6 +358,7 @@ typedef struct {
     ai_meter_t                *meter;       /* from the answer's head on */
     ai_usage_t                *usage;       /* filled when it is settled */
     int64_t                    cost_nanos;
+    const ai_price_t          *served;      /* that made the cost */
     ngx_chain_t               *held;        /* the open event, if one may be
                                                dropped */
     ngx_chain_t               *free;
@@ -409,6 +410,9 @@ ngx_http_ai_ctx_t *ngx_http_ai_ctx(ngx_http_request_t *r);
 
 /* makes one, with its id; NULL: no memory */
 ngx_http_ai_ctx_t *ngx_http_ai_ctx_create(ngx_http_request_t *r);
+
+/* gives it a meter, for as long as it lives */
+ngx_int_t ngx_http_ai_meter_get(ngx_http_ai_ctx_t *ctx);
 
 
 /* ---- ngx_http_ai_process.c: cycles and processes ---- */

@@ -7,6 +7,7 @@
 #include "ngx_http_ai_settle.h"
 
 
+static const ai_price_t *ngx_http_ai_served(ngx_http_ai_ctx_t *ctx);
 static void ngx_http_ai_cost_sub(ngx_http_ai_ctx_t *ctx, ai_cost_t *sum,
     const ai_price_t *served, ai_sub_t *sub, ai_tier_t tier);
 
@@ -24,13 +25,15 @@ ngx_http_ai_cost(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
     const ai_price_line_t  *line;
     static const uint64_t   none[AI_CLASS_N];
 
+    served = ngx_http_ai_served(ctx);
+    ctx->served = served;
+
     if (u->source == AI_SOURCE_NONE) {
         return 0;
     }
 
     ngx_memzero(&sum, sizeof(ai_cost_t));
 
-    served = ngx_http_ai_served(ctx);
     tier = ngx_http_ai_tier(ctx);
 
     if (tier < 0) {
@@ -108,7 +111,10 @@ ngx_http_ai_tier(ngx_http_ai_ctx_t *ctx)
 }
 
 
-const ai_price_t *
+/* the price of the model that the answer named, where it is configured and has
+   one, or else of the admitted one */
+
+static const ai_price_t *
 ngx_http_ai_served(ngx_http_ai_ctx_t *ctx)
 {
     ngx_str_t             name;

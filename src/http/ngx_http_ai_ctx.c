@@ -9,7 +9,16 @@
 
 
 static void ngx_http_ai_ctx_cleanup(void *data);
+static void ngx_http_ai_meter_put(ngx_http_ai_ctx_t *ctx);
 static void ngx_http_ai_random(u_char *p, size_t len);
+
+
+/*
+ * Meters are not of the pool, which would take a whole block more for one.
+ * The last one that was given back is the next one's.
+ */
+
+static ai_meter_t  *ngx_http_ai_meter_spare;
 
 
 ngx_http_ai_ctx_t *
@@ -96,9 +105,37 @@ ngx_http_ai_ctx_cleanup(void *data)
     }
 
     if (ctx->meter) {
-        ngx_free(ctx->meter);
-        ctx->meter = NULL;
+        ngx_http_ai_meter_put(ctx);
     }
+}
+
+
+ngx_int_t
+ngx_http_ai_meter_get(ngx_http_ai_ctx_t *ctx)
+{
+    if (ngx_http_ai_meter_spare) {
+        ctx->meter = ngx_http_ai_meter_spare;
+        ngx_http_ai_meter_spare = NULL;
+        return NGX_OK;
+    }
+
+    ctx->meter = ngx_alloc(sizeof(ai_meter_t), ctx->request->connection->log);
+
+    return ctx->meter ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_ai_meter_put(ngx_http_ai_ctx_t *ctx)
+{
+    if (ngx_http_ai_meter_spare) {
+        ngx_free(ctx->meter);
+
+    } else {
+        ngx_http_ai_meter_spare = ctx->meter;
+    }
+
+    ctx->meter = NULL;
 }
 
 

@@ -239,7 +239,7 @@ ngx_http_ai_alarms(ngx_http_ai_ctx_t *ctx)
     ngx_http_ai_provider_t  *provider;
 
     u = ctx->usage;
-    served = ngx_http_ai_served(ctx);
+    served = ctx->served;
     provider = ctx->target->provider;
     alarms = u->odd ? 1 << NGX_AI_ALARM_ODD : 0;
 

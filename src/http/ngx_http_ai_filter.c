@@ -149,10 +149,7 @@ ngx_http_ai_meter_start(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
         return NGX_OK;
     }
 
-    /* not of the pool, which would take a whole block more for it */
-
-    ctx->meter = ngx_alloc(sizeof(ai_meter_t), r->connection->log);
-    if (ctx->meter == NULL) {
+    if (ngx_http_ai_meter_get(ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 

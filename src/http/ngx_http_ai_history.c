@@ -192,6 +192,7 @@ ngx_http_ai_history_handler(ngx_http_ai_query_t *q, ngx_ai_op_t *op)
     ngx_str_t            message;
     ngx_http_ai_ctx_t   *ctx;
     ngx_http_request_t  *r;
+    static time_t        told;
 
     r = q->request;
     ctx = ngx_http_ai_ctx(r);
@@ -223,7 +224,12 @@ ngx_http_ai_history_handler(ngx_http_ai_query_t *q, ngx_ai_op_t *op)
         return;
     }
 
-    ngx_http_ai_query_log(r, op, "usage report");
+    /* whoever asks often makes no more than a line in a second */
+
+    if (op->rc != NGX_DECLINED && op->rc != NGX_BUSY && told != ngx_time()) {
+        told = ngx_time();
+        ngx_http_ai_query_log(r, op, "usage report");
+    }
 
     (void) ngx_http_ai_history_refuse(r, ctx, AI_ERR_UNAVAILABLE, NULL,
                "The history of usage is not available at the moment.");

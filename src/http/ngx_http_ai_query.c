@@ -125,25 +125,10 @@ ngx_http_ai_query_message(ngx_ai_op_t *op)
 }
 
 
-/* whoever asks often makes no more than a line of each sort in a second */
-
 void
 ngx_http_ai_query_log(ngx_http_request_t *r, ngx_ai_op_t *op,
     const char *what)
 {
-    static time_t       told;
-    static const char  *last;
-
-    if (op->rc != NGX_DECLINED && op->rc != NGX_BUSY) {
-
-        if (told == ngx_time() && last == what) {
-            return;
-        }
-
-        told = ngx_time();
-        last = what;
-    }
-
     switch (op->rc) {
 
     case NGX_DECLINED:

@@ -60,6 +60,8 @@ ngx_http_ai_register_text(ngx_pool_t *pool, ngx_http_ai_main_conf_t *mcf,
 
     out->len = b.pos - out->data;
 
+    /* it is a parameter of a statement, a null terminated one */
+
     ai_buf_char(&b, '\0');
 
     return b.full ? NGX_ERROR : NGX_OK;

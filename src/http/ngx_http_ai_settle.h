@@ -23,15 +23,12 @@
 /* the record as it stands now: FINAL, PARTIAL, ESTIMATED or NONE */
 void ngx_http_ai_measure(ngx_http_ai_ctx_t *ctx, ai_usage_t *u);
 
-/* nano-dollars of a record, rounded once; 0 where source is NONE */
+/* nano-dollars of a record, rounded once, and ctx->served; 0 where source is
+   NONE */
 int64_t ngx_http_ai_cost(ngx_http_ai_ctx_t *ctx, ai_usage_t *u);
 
 /* the price tier of the answer; AI_DECLINED: a word that nobody knows */
 int ngx_http_ai_tier(ngx_http_ai_ctx_t *ctx);
-
-/* the price of the model that the answer named, where it is configured and has
-   one, or else of the admitted one */
-const ai_price_t *ngx_http_ai_served(ngx_http_ai_ctx_t *ctx);
 
 
 #endif /* NGX_HTTP_AI_SETTLE_H */

@@ -179,6 +179,32 @@ row_without_usage_has_nulls(void **state)
 }
 
 
+/* no text of PostgreSQL has a NUL: the row could not be billed */
+
+static void
+row_has_no_nul(void **state)
+{
+    ai_char    line[AI_SLOT_ROW_MAX + 1];
+    ai_str_t   v;
+    ai_slot_t  s;
+
+    (void) state;
+
+    test_full(&s);
+    v.data = (ai_char *) "\0a\xc3\0\0";
+    v.len = 5;
+    ai_slot_string(&s, AI_SLOT_SERVED, &v);
+    ai_slot_string(&s, AI_SLOT_FINISH, &v);
+    test_row(line, &s);
+
+    assert_null(strstr((char *) line, "u0000"));
+    assert_non_null(strstr((char *) line, "\"served_model\":\"\xef\xbf\xbd"
+                           "a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""));
+    assert_non_null(strstr((char *) line, "\"finish_reason\":\"\xef\xbf\xbd"
+                           "a\xef\xbf\xbd"));
+}
+
+
 static void
 row_drops_labels_that_were_cut(void **state)
 {
@@ -385,6 +411,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(row_has_every_field_in_order),
         cmocka_unit_test(row_without_usage_has_nulls),
+        cmocka_unit_test(row_has_no_nul),
         cmocka_unit_test(row_drops_labels_that_were_cut),
         cmocka_unit_test(longest_row_fits),
         cmocka_unit_test(row_is_read_back),

@@ -950,9 +950,11 @@ sub leaks {
             my $may = $self->{stores}{$name} || 0;
             my $has = $now->{$pid}{$name};
 
-            # a file may be opened late, but once; rows are written to their
-            # file, and read from it for a database
-            $had ||= $name =~ m{^/} && $name !~ / \(deleted\)$/;
+            # a file may be opened late, but once, also by the name that a
+            # segment is made under; rows are written to their file, and read
+            # from it for a database
+            $had ||= $name =~ m{^/}
+                && $name !~ / \(deleted\)$/ || $name =~ m{/\d+\.new };
             $had = $may if $had < $may;
             $had = 2 if $had == 1 && $name =~ m{/usage\.jsonl$};
 

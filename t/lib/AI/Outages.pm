@@ -100,6 +100,9 @@ our %faults = (
         my ($s) = @_;
         my $count = 'SELECT count(*) FROM ai.usage_logs WHERE node = \''
             . node_id($s->{nodes}[0]) . "'";
+
+        quiet($s);
+
         my $n = $s->{pg}->value($count);
 
         $s->{proxy}->command('pause down');
