@@ -384,7 +384,8 @@ sub small {
 
     my @lines = substr($t->log, $from) =~ /\[error\].*is full, records are/g;
 
-    is(scalar @lines, 1, 'small: one line');
+    is(scalar @lines, 1, 'small: one line')
+        or diag(scalar @lines);
     is(status(make_key('nobody')), 503, 'small: unknown keys');
     is($t->chat->status, 200, 'small: nginx.conf');
     like($t->get('/ai/metrics')->body, qr/^ai_directory_complete\S* 0$/m,

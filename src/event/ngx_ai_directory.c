@@ -434,23 +434,28 @@ ngx_ai_directory_odd(ngx_ai_directory_t *d, ngx_ai_directory_name_t *n,
 }
 
 
+/* a full one is read again from time to time, which is no news */
+
 static void
 ngx_ai_directory_put(ngx_ai_directory_t *d, ngx_ai_directory_name_t *n,
     ai_char *value, size_t len, ngx_log_t *log)
 {
-    int            rc;
-    ai_dir_stat_t  st;
+    int  rc;
+
+    if (ai_dir_complete(d->dir)) {
+        d->full = 0;
+    }
 
     ngx_ai_directory_lock(d);
     rc = ai_dir_put(d->dir, n->kind, &n->key, value, len);
-    ai_dir_stat(d->dir, &st);
     ngx_ai_directory_unlock(d);
 
-    if (rc == AI_ERROR && st.refused == 1) {
+    if (rc == AI_ERROR && !d->full) {
+        d->full = 1;
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "zone \"%V\" is full, records are missing: \"directory\" "
-                      "of ai_postgres needs more than %uLk",
-                      &d->shm_zone->shm.name, st.size / 1024);
+                      "of ai_postgres needs more than %uzk",
+                      &d->shm_zone->shm.name, d->shm_zone->shm.size / 1024);
     }
 }
 

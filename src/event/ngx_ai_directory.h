@@ -30,6 +30,7 @@ struct ngx_ai_directory_s {
     time_t            told;     /* when odd documents were, first */
     ngx_uint_t        ntold;
     unsigned          fresh:1;  /* made by this cycle, and empty */
+    unsigned          full:1;   /* and that was told */
 };
 
 
