@@ -403,7 +403,7 @@ sub psql {
         open my $f, '<', "$err" or die "$err: $!\n";
         $text = do { local $/; <$f> } // '';
 
-        last if $text !~ /in recovery mode|starting up|shutting down/;
+        last if $text !~ /in recovery|starting up|shutting|not yet accepting/;
         sleep 0.1;
     }
 
