@@ -63,7 +63,7 @@ ai_digits_put(ai_char *p, uint64_t n)
 }
 
 
-/* eight hexadecimal digits at once: a nibble in each byte, and 39 more past 9 */
+/* eight digits of base 16: a nibble in each byte, and 39 more past 9 */
 
 static inline void
 ai_digits_hex(ai_char text[8], uint32_t n)
