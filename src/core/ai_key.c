@@ -23,7 +23,7 @@ static const char  ai_key_base62[] =
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 #define ai_key_is_base62(c)                                                  \
-    ((unsigned) (c) - '0' < 10 || ((unsigned) (c) | 0x20) - 'a' < 26)
+    (((unsigned) (c) - '0' < 10) | (((unsigned) (c) | 0x20) - 'a' < 26))
 
 
 void
@@ -111,17 +111,17 @@ ai_key_make(ai_char *key, const ai_char random[32])
 }
 
 
-static int
-ai_key_hex(ai_char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
+/* the digits' values and one; a row's id is read by them: no branch that a
+   random digit takes or not */
 
-    c |= 0x20;
+static const uint8_t  ai_key_hex_values[256] = {
+    ['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6,
+    ['6'] = 7, ['7'] = 8, ['8'] = 9, ['9'] = 10,
+    ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16
+};
 
-    return (c >= 'a' && c <= 'f') ? c - 'a' + 10 : -1;
-}
+#define ai_key_hex(c)  ((int) ai_key_hex_values[c] - 1)
 
 
 /* two digits; AI_ERROR is negative as no byte is */
