@@ -414,6 +414,9 @@ ngx_http_ai_ctx_t *ngx_http_ai_ctx_create(ngx_http_request_t *r);
 /* gives it a meter, for as long as it lives */
 ngx_int_t ngx_http_ai_meter_get(ngx_http_ai_ctx_t *ctx);
 
+/* frees the one that is kept, at the worker's exit */
+void ngx_http_ai_meter_forget(void);
+
 
 /* ---- ngx_http_ai_process.c: cycles and processes ---- */
 

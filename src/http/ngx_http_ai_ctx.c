@@ -139,6 +139,14 @@ ngx_http_ai_meter_put(ngx_http_ai_ctx_t *ctx)
 }
 
 
+void
+ngx_http_ai_meter_forget(void)
+{
+    ngx_free(ngx_http_ai_meter_spare);
+    ngx_http_ai_meter_spare = NULL;
+}
+
+
 /*
  * Bytes for ids: unique, not secret.  One getrandom() a process seeds a
  * splitmix64 sequence, so that no request pays for a system call.

@@ -193,6 +193,7 @@ ngx_http_ai_exit_process(ngx_cycle_t *cycle)
         return;
     }
 
+    ngx_http_ai_meter_forget();
     ngx_http_ai_stores_tell(mcf);
 
     /* the ledger last: a statement may point at its rows */
