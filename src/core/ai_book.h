@@ -162,9 +162,23 @@ typedef struct {
                                    cost limit; bound[REQUESTS] is 1 */
     int64_t          guess[AI_RES_COUNTED];     /* for buckets of tokens */
     uint16_t         worker;    /* ai_book_worker() */
+    uint8_t          shared;    /* limits are shared with other nodes, see
+                                   ai_lease.h: judged by leased credit, too */
+    uint8_t          rates;     /* when shared: ai_rates_t */
+    uint8_t          local;     /* on_store_loss local */
+    uint8_t          queued;    /* waits for a slot, see ai_refused_t */
+    uint32_t         nodes;     /* that share the limits; at least 1 */
     uint32_t         segment;   /* the ledger slot that vouches for it */
     uint32_t         slot;
 } ai_hold_ask_t;
+
+/* what shared rates are judged by; budgets are always judged by credit */
+
+typedef enum {
+    AI_RATES_LEASED = 0,        /* credit */
+    AI_RATES_LOCAL,             /* one share of "nodes" */
+    AI_RATES_OPEN               /* nothing */
+} ai_rates_t;
 
 /* why a hold was refused: the limit that takes longest to come back */
 
@@ -176,12 +190,16 @@ typedef struct {
     int64_t          wait_ms;   /* until it may pass; -1: not by waiting; 1000
                                    where only open holds stand in the way */
     unsigned         budget:1;  /* ai_limit_is_budget() */
+    unsigned         ahead:1;   /* AI_OK: shared credit runs low, it is time to
+                                   ask for more */
 } ai_refused_t;
 
 /*
  * [locked] Takes a hold on every limit of every party, or on none.
  * AI_OK: *hold is the entry.  AI_BUSY: why is filled in.  AI_ERROR: the book
- * has no room (fail closed).
+ * has no room (fail closed).  AI_AGAIN, when limits are shared: this node lacks
+ * credit for a limit, why says for which; ai_lease_begin() makes the question.
+ * What the store has just said it does not have is AI_BUSY, unasked.
  *
  * Buckets take "guess" (requests: 1), and go into debt by it rather than refuse
  * for ever what the answer may take: only a guess at the input that is more
@@ -207,6 +225,18 @@ int ai_book_take(ai_book_t *bk, const ai_hold_ask_t *ask, const ai_now_t *now,
 void ai_book_settle(ai_book_t *bk, ai_ref_t hold,
     const int64_t used[AI_RES_COUNTED], const uint64_t tokens[2],
     const ai_now_t *now);
+
+/*
+ * [locked] A place among those that wait for a slot of a party's concurrency,
+ * as a record of its worker, so that it goes with the worker.  AI_BUSY: "max"
+ * wait there already.  While some wait, ai_book_take() lets nobody pass by
+ * them: it refuses an ask that is not "queued".  AI_ERROR: no room.
+ */
+int ai_book_queue(ai_book_t *bk, const ai_hold_ask_t *ask, unsigned party,
+    uint32_t max, const ai_now_t *now, ai_ref_t *place);
+
+/* [locked] gives it back; ai_book_settle() does the same */
+void ai_book_unqueue(ai_book_t *bk, ai_ref_t place);
 
 /*
  * [locked] Counts a row that this book never held: at start from the ledger,
