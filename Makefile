@@ -178,7 +178,7 @@ ledger-test: $(BUILD)/event/test_ledger  ## the ledger under KILLS (100) kills
 spool-test: $(BUILD)/event/test_spool  ## shipping under 3 * KILLS kills
 	@$< $$((3 * $(KILLS)))
 
-$(BUILD)/event/test_%: t/event/test_%.c t/event/nginx.c t/event/nginx.h \
+$(BUILD)/event/test_%: t/event/test_%.c t/event/nginx.c $(wildcard t/event/*.h) \
     $(LEDGER_SRC) $(wildcard src/event/*.h) $(CORE_SRC) $(CORE_HDR) $(MODULE)
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter \

@@ -11,13 +11,10 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
-#include <dirent.h>
-#include <signal.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include "nginx.h"
+#include "fixture.h"
 #include "../../src/event/ngx_ai_sink.h"
 #include "../../src/event/ngx_ai_sums.h"
 #include "../../src/core/ai_key.h"
@@ -26,7 +23,6 @@
 #define TEST_WORKERS  3
 #define TEST_OPEN     24
 #define TEST_JOURNAL  4000000
-#define TEST_DIR      256
 
 
 /* what a worker says of its requests before and after each step */
@@ -44,22 +40,7 @@ typedef struct {
 } test_journal_t;
 
 
-static ngx_cycle_t           *cycle;
-static ngx_ai_ledger_conf_t   conf;
-static char                   dir[TEST_DIR];
 static test_journal_t        *journal;
-static ngx_uint_t             tests, failed;
-
-
-static void
-ok(ngx_uint_t good, const char *name)
-{
-    tests++;
-    failed += !good;
-
-    printf("%sok %lu - %s\n", good ? "" : "not ", (unsigned long) tests, name);
-    fflush(stdout);
-}
 
 
 static const ai_limit_t  test_limits[2] = {
@@ -86,92 +67,9 @@ parties(void *data, const ai_str_t *tenant, const ai_str_t *key,
 /* ---- the directory ---- */
 
 static void
-each_file(const char *end, void (*call)(const char *path, void *data),
-    void *data)
-{
-    DIR            *d;
-    char            path[2 * TEST_DIR + 300];
-    size_t          len;
-    struct dirent  *de;
-
-    d = opendir(dir);
-
-    if (d == NULL) {
-        return;
-    }
-
-    while ((de = readdir(d)) != NULL) {
-        len = strlen(de->d_name);
-
-        if (len >= strlen(end) && de->d_name[0] != '.'
-            && strcmp(de->d_name + len - strlen(end), end) == 0)
-        {
-            snprintf(path, sizeof(path), "%s/%s", dir, de->d_name);
-            call(path, data);
-        }
-    }
-
-    closedir(d);
-}
-
-
-static void
-unlink_file(const char *path, void *data)
-{
-    (void) data;
-    unlink(path);
-}
-
-
-static void
-count_file(const char *path, void *data)
-{
-    (void) path;
-    (*(ngx_uint_t *) data)++;
-}
-
-
-static ngx_uint_t
-files(const char *end)
-{
-    ngx_uint_t  n;
-
-    n = 0;
-    each_file(end, count_file, &n);
-
-    return n;
-}
-
-
-static void
 begin(size_t segment, size_t rotate)
 {
-    static ngx_uint_t  serial;
-
-    snprintf(dir, sizeof(dir), "%s/ai-ledger-%d-%lu",
-             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", getpid(),
-             (unsigned long) serial++);
-
-    conf.path.data = (u_char *) dir;
-    conf.path.len = strlen(dir);
-    conf.segment = segment;
-    conf.sync = 0;
-    conf.rotate = rotate;
-    conf.user = (ngx_uid_t) NGX_CONF_UNSET_UINT;
-    conf.parties = parties;
-    conf.database = 0;
-
-    if (ngx_ai_ledger_prepare(cycle, &conf) != NGX_OK) {
-        exit(2);
-    }
-}
-
-
-static void
-end(void)
-{
-    each_file("", unlink_file, NULL);
-    rmdir(dir);
+    begin_in("ledger", segment, rotate, 0);
 }
 
 
@@ -294,18 +192,6 @@ wait_rows(ngx_uint_t rows)
 
 
 /* ---- requests ---- */
-
-static void
-set(ai_slot_t *s, unsigned which, const char *text)
-{
-    ai_str_t  v;
-
-    v.data = (u_char *) text;
-    v.len = strlen(text);
-
-    ai_slot_string(s, which, &v);
-}
-
 
 static void
 fill(ai_slot_t *s, uint64_t number)
@@ -525,21 +411,6 @@ spawn(ngx_ai_zone_t *zone, unsigned seed)
     }
 
     return pid;
-}
-
-
-static void
-killed(pid_t pid)
-{
-    int  status;
-
-    kill(pid, SIGKILL);
-    waitpid(pid, &status, 0);
-
-    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
-        printf("# a worker ended by itself: %x\n", status);
-        failed++;
-    }
 }
 
 

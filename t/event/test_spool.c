@@ -11,11 +11,8 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
-#include <dirent.h>
-#include <signal.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
-#include "nginx.h"
+#include "fixture.h"
 #include "../../src/event/ngx_ai_sink.h"
 #include "../../src/event/ngx_ai_sums.h"
 #include "../../src/core/ai_key.h"
@@ -23,7 +20,6 @@
 
 #define TEST_WORKERS  3
 #define TEST_ROWS     2000000
-#define TEST_DIR      256
 
 
 /* a row: what its worker did, and what the database has */
@@ -47,26 +43,11 @@ typedef struct {
 } test_database_t;
 
 
-static ngx_cycle_t           *cycle;
-static ngx_ai_ledger_conf_t   conf;
-static char                   dir[TEST_DIR];
 static test_database_t       *db;
-static ngx_uint_t             tests, failed;
 
 static const ai_limit_t  limits[1] = {
     { AI_RES_TOKENS, AI_PERIOD_DAY, AI_LIMIT_MAX, 1 }
 };
-
-
-static void
-ok(ngx_uint_t good, const char *name)
-{
-    tests++;
-    failed += !good;
-
-    printf("%sok %lu - %s\n", good ? "" : "not ", (unsigned long) tests, name);
-    fflush(stdout);
-}
 
 
 static ngx_uint_t
@@ -87,42 +68,6 @@ parties(void *data, const ai_str_t *tenant, const ai_str_t *key,
 /* ---- the directory ---- */
 
 static void
-each_file(const char *end, void (*call)(const char *path, void *data),
-    void *data)
-{
-    DIR            *d;
-    char            path[2 * TEST_DIR + 300];
-    size_t          len;
-    struct dirent  *de;
-
-    d = opendir(dir);
-
-    while (d && (de = readdir(d)) != NULL) {
-        len = strlen(de->d_name);
-
-        if (len >= strlen(end) && de->d_name[0] != '.'
-            && strcmp(de->d_name + len - strlen(end), end) == 0)
-        {
-            snprintf(path, sizeof(path), "%s/%s", dir, de->d_name);
-            call(path, data);
-        }
-    }
-
-    if (d) {
-        closedir(d);
-    }
-}
-
-
-static void
-unlink_file(const char *path, void *data)
-{
-    (void) data;
-    unlink(path);
-}
-
-
-static void
 add_size(const char *path, void *data)
 {
     struct stat  sb;
@@ -133,14 +78,6 @@ add_size(const char *path, void *data)
 }
 
 
-static void
-count_file(const char *path, void *data)
-{
-    (void) path;
-    (*(ngx_uint_t *) data)++;
-}
-
-
 static off_t
 size(const char *end)
 {
@@ -148,18 +85,6 @@ size(const char *end)
 
     n = 0;
     each_file(end, add_size, &n);
-
-    return n;
-}
-
-
-static ngx_uint_t
-files(const char *end)
-{
-    ngx_uint_t  n;
-
-    n = 0;
-    each_file(end, count_file, &n);
 
     return n;
 }
@@ -179,24 +104,7 @@ path_of(const char *name)
 static void
 begin(size_t segment, size_t rotate)
 {
-    static ngx_uint_t  serial;
-
-    snprintf(dir, sizeof(dir), "%s/ai-spool-%d-%lu",
-             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", getpid(),
-             (unsigned long) serial++);
-
-    conf.path.data = (u_char *) dir;
-    conf.path.len = strlen(dir);
-    conf.segment = segment;
-    conf.sync = 0;
-    conf.rotate = rotate;
-    conf.user = (ngx_uid_t) NGX_CONF_UNSET_UINT;
-    conf.parties = parties;
-    conf.database = 1;
-
-    if (ngx_ai_ledger_prepare(cycle, &conf) != NGX_OK) {
-        exit(2);
-    }
+    begin_in("spool", segment, rotate, 1);
 
     db = mmap(NULL, sizeof(test_database_t), PROT_READ|PROT_WRITE,
               MAP_SHARED|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0);
@@ -208,10 +116,9 @@ begin(size_t segment, size_t rotate)
 
 
 static void
-end(void)
+end_all(void)
 {
-    each_file("", unlink_file, NULL);
-    rmdir(dir);
+    end();
     munmap(db, sizeof(test_database_t));
 }
 
@@ -359,18 +266,6 @@ ship_until(ngx_ai_ledger_t *ld, ngx_uint_t n)
 
 /* ---- requests ---- */
 
-static void
-set(ai_slot_t *s, unsigned which, const char *text)
-{
-    ai_str_t  v;
-
-    v.data = (u_char *) text;
-    v.len = strlen(text);
-
-    ai_slot_string(s, which, &v);
-}
-
-
 static ai_slot_t *
 request(ngx_ai_ledger_t *ld)
 {
@@ -502,21 +397,6 @@ spawn(ngx_ai_zone_t *zone)
     }
 
     return pid;
-}
-
-
-static void
-killed(pid_t pid)
-{
-    int  status;
-
-    kill(pid, SIGKILL);
-    waitpid(pid, &status, 0);
-
-    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
-        printf("# a worker ended by itself: %x\n", status);
-        failed++;
-    }
 }
 
 
@@ -773,7 +653,7 @@ nodes(void)
        "what is no id is refused, not replaced");
     test_quiet = 0;
 
-    end();
+    end_all();
 }
 
 
@@ -813,7 +693,7 @@ idle(void)
        "what is committed leaves nothing but sums");
     ok(db->duplicates == 0, "no row was sent twice");
 
-    end();
+    end_all();
 }
 
 
@@ -865,7 +745,7 @@ outage(void)
     ok(st.behind == 0 && size(".jsonl") == 0, "and nothing is behind");
 
     ngx_ai_ledger_close(ld);
-    end();
+    end_all();
 }
 
 
@@ -990,7 +870,7 @@ cursors(void)
             bad++;
         }
 
-        end();
+        end_all();
     }
 
     test_quiet = 0;
@@ -1032,7 +912,7 @@ junk(void)
     ok(files(".jsonl") == 1, "and its file goes as others do");
 
     free(text);
-    end();
+    end_all();
 }
 
 
@@ -1082,7 +962,7 @@ meddling(void)
 
     ngx_ai_ledger_close(ld);
     test_quiet = 0;
-    end();
+    end_all();
 }
 
 
@@ -1124,7 +1004,7 @@ takeover(void)
 
     ngx_ai_ledger_close(one);
     ngx_ai_ledger_close(two);
-    end();
+    end_all();
 }
 
 
@@ -1145,7 +1025,7 @@ full_disk(void)
 
     if (mount("tmpfs", dir, "tmpfs", 0, "size=1m") == -1) {
         ok(1, "a full disk # SKIP no mount here");
-        end();
+        end_all();
         return;
     }
 
@@ -1182,7 +1062,7 @@ full_disk(void)
        && used(zone) == all_tokens(&t), "and its rows are counted");
 
     umount(dir);
-    end();
+    end_all();
 }
 
 
@@ -1285,7 +1165,7 @@ kills(ngx_uint_t n)
     start_anew(&wrong, &twice);
     ok(wrong == 0, "a start with nothing but sums counts the same");
 
-    end();
+    end_all();
 }
 
 
