@@ -24,7 +24,7 @@ sub new {
     my $port = $t->port($o{port} || 8081);
     my $self = bless { peer => "$host:$port" }, $class;
 
-    $t->daemon('counter', '/usr/bin/python3',
+    $self->{pid} = $t->daemon('counter', '/usr/bin/python3',
         "$AI::Gateway::top/t/lib/counter.py", $self->{peer});
 
     $t->waitforport($o{port} || 8081, $host)
@@ -35,6 +35,8 @@ sub new {
 
 
 sub peer { return $_[0]{peer} }
+
+sub stop { return kill 'TERM', $_[0]{pid} }
 
 
 sub ask {
