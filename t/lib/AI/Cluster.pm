@@ -58,7 +58,7 @@ sub new {
     $self->{p} = AI::Counter->new($t,
         $self->{here} ? (host => $AI::Netns::hub) : ());
 
-    for my $j (1 .. $o{single} ? 1 : 2) {
+    for my $j (1 .. ($o{single} ? 1 : 2)) {
         push @{ $self->{r} }, AI::Redis->new($t, port => "redis$j",
             clock => $clocks, appendonly => 1, options => {
                 appendfsync => 'no', 'repl-timeout' => 5,
@@ -88,7 +88,7 @@ sub new {
 }
 
 
-# where something runs; its namespace is made the first time
+# where something runs
 
 sub place {
     my ($self, $name, $n) = @_;
@@ -97,7 +97,7 @@ sub place {
 
     my $host = "10.77.0.$n";
 
-    AI::Netns::add($name, $host) unless $self->{places}{$name}++;
+    AI::Netns::add($name, $host);
 
     return (netns => $name, host => $host);
 }
@@ -165,7 +165,7 @@ EOC
         %{ $o->{conf} || {} },
     );
 
-    $conf{http} = "    ai_redis {\n$redis    }\n" . ($conf{http} // '');
+    $conf{http} = $ENV{NO_REDIS} ? "" : "    ai_redis {\n$redis    }\n" . ($conf{http} // '');
 
     return gateway_conf(%conf);
 }

@@ -68,16 +68,16 @@ EOF
 }
 
 
-my $n = 0;
+my %made;
 
-# a namespace with an address, joined to the bridge
+# a namespace with an address, joined to the bridge; stays
 
 sub add {
     my ($name, $address) = @_;
 
-    $n++;
+    return if $made{$name}++;
 
-    sh(node($name, $address, $n));
+    sh(node($name, $address, scalar keys %made));
     nft($name, <<'EOF');
 table inet ai {
     set in { type ipv4_addr; }

@@ -473,7 +473,7 @@ sub load {
         my $keys = $kinds{$kind}{keys} || 1;
 
         for my $i (0 .. 2) {
-            for my $j (1 .. $clients > $keys ? $clients : $keys) {
+            for my $j (1 .. ($clients > $keys ? $clients : $keys)) {
                 my $k = 1 + ($j - 1) % $keys;
 
                 $l->add(peer => $self->{c}->peer($i), node => $i,
@@ -494,7 +494,7 @@ sub play {
 
     my $c = $self->{c};
     my $seconds = $o{seconds} || 1.2 + srand_for($self->{seed}, $n);
-    my @plan = $o{faults} ? @{ $o{faults} } : plan($seconds);
+    my @plan = $o{faults} ? @{ $o{faults} } : draw($seconds);
 
     local $self->{skew} = 0;
     local $self->{began} = AI::Load::now();
@@ -529,7 +529,7 @@ sub srand_for {
 
 # [ at, name, node, seconds ], 1 to 4 of them
 
-sub plan {
+sub draw {
     my ($seconds) = @_;
 
     my @names = grep { !$ENV{AI_FAULT} || $_ eq $ENV{AI_FAULT} } names();
