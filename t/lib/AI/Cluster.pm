@@ -347,7 +347,7 @@ sub restore_copy {
 
 # ---- after all faults ----
 
-sub heal {
+sub heal_redis {
     my ($self) = @_;
 
     for my $r (@{ $self->{r} }) {
@@ -358,6 +358,13 @@ sub heal {
 
     $self->mend;
     $self->follow;
+}
+
+
+sub heal {
+    my ($self) = @_;
+
+    $self->heal_redis;
 
     for my $t ($self->t) {
         kill 'CONT', $t->children;

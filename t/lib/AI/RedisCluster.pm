@@ -150,7 +150,7 @@ sub conf {
 
 # all keys, of all nodes
 
-sub keys { my ($self, @o) = @_; return sort map { $_->keys(@o) } $self->nodes }
+sub keys { my ($self, @o) = @_; return map { $_->keys(@o) } $self->nodes }
 
 sub flushall { $_->flushall for $_[0]->nodes }
 
