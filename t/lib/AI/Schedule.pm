@@ -383,9 +383,9 @@ my %faults = (
         $r->{clock} or return;
         $r->shift_clock($jump);
 
-        # the shard's time may be so far ahead
+        # less than a second either way is believed
 
-        $s->{skew} += 1 if $jump > 0;
+        $s->{skew} += 1;
 
         return sub { $r->shift_clock(0) };
     },
