@@ -161,6 +161,12 @@ $(LUA_H): src/event/lease.lua tools/lua2c
 kill-test: build $(BUILD)/standin  ## 1000 kills of workers under load (long)
 	prove -v t/long/kills.t
 
+schedules: build  ## N (1000) schedules of faults between nodes and Redis (long)
+	SCHEDULES=$(or $(N),1000) prove -v t/lease_nodes.t
+
+aborts: build  ## N (100000) requests given up, with Redis (long)
+	ABORTS=$(or $(N),100000) prove -v t/lease_aborts.t
+
 model:  ## the model of the leases, with more of everything (long)
 	AI_MODEL=large prove -v t/model.t
 
@@ -227,5 +233,5 @@ clean:  ## remove what was built, save the SDKs
 	    $(BUILD)/.deps-build
 
 .PHONY: coverage help deps build test-module run key ledger test check unit fuzz asan valgrind \
-	bench kill-test format clean
+	bench kill-test schedules aborts format clean
 .SECONDARY:
