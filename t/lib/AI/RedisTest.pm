@@ -63,6 +63,13 @@ sub redis_conf {
     my $main = $o{main} || '';
     my $lua = $o{script} || $script;
 
+    # connections that come and go are no leak
+
+    my $t = $redis->{t};
+
+    $t->store($_, $args =~ /\bcluster\b/ ? 2 : 1)
+        for $server =~ /:(\d+)/g;
+
     # the delays of a machine under load are not meant
 
     $args .= ' timeout=1s' if $args !~ /\btimeout=/;
