@@ -637,8 +637,8 @@ ngx_int_t ngx_http_ai_admin_handler(ngx_http_request_t *r);
 
 /*
  * ngx_http_ai_stores.c: the dealings with stores, for "ai_status".  start:
- * worker, with ai_postgres or ai_redis; from then on this worker tells the others what it
- * did, and once more by tell(), before anything of it is closed.
+ * worker, with ai_postgres or ai_redis; from then on this worker tells the
+ * others what it did, and once more by tell(), before anything is closed.
  */
 void ngx_http_ai_stores_start(ngx_cycle_t *cycle,
     ngx_http_ai_main_conf_t *mcf);
