@@ -302,3 +302,65 @@ sub idle {
 }
 
 $t->done;
+
+
+# ---- two workers: lines of their own, one queue
+
+$t = AI::Gateway->new(workers => 2);
+$p = $t->provider(8081);
+$t->run($conf);
+
+{
+    my $hold = hold('long');
+    my $before = queue()->{queued};
+
+    my @c = map { $t->start_chat({}, key => 'long', mock => { wait => .02 }) }
+        1 .. 40;
+
+    ok((waitfor { queue()->{queued} == $before + 40 }), 'all wait');
+    is(open_of('long'), 1, 'one runs');
+
+    # the queue is one for all workers
+
+    my @more = map { $t->start_chat({}, key => 'long') } 1 .. 20;
+    my %got;
+
+    ok((waitfor { queue()->{queued} == $before + 50 }), 'up to fifty');
+
+    $hold->close;
+
+    $got{ $_->finish->status }++ for @c, @more;
+
+    is_deeply(\%got, { 200 => 50, 429 => 10 }, 'all of them are served');
+
+    ok(idle('long'), 'all have ended');
+}
+
+# a worker that is killed takes its waiters' places with it
+
+for my $i (1 .. 3) {
+    my @hold = map { hold('long') } 1;
+    my $before = queue()->{queued};
+    my @c = map { begin('long') } 1 .. 50;
+
+    waitfor { queue()->{queued} == $before + 50 } or die "not all wait\n";
+
+    $t->kill_worker('KILL', $_) for $t->workers;
+
+    ok(idle('long'), "killed: nothing is held, $i");
+
+    # all fifty places are free again
+
+    $_->close for @hold, @c;
+    $hold[0] = waitfor { eval { hold('long') } };
+    $before = queue()->{queued};
+    @c = map { begin('long') } 1 .. 50;
+
+    ok((waitfor { queue()->{queued} == $before + 50 }), "nor any place, $i");
+
+    $_->close for @c, @hold;
+    ok(idle('long'), 'all have ended');
+}
+
+$t->allow(qr/exited on signal 9/);
+$t->done;

@@ -16,6 +16,7 @@
 
 #define NGX_HTTP_AI_QUEUE_EVERY  4      /* ms, and up to as many more */
 #define NGX_HTTP_AI_QUEUE_LOOK   64     /* lines in one visit */
+#define NGX_HTTP_AI_QUEUE_SHARE  4      /* one slot of so many is anybody's */
 
 
 struct ngx_http_ai_line_s {
@@ -146,6 +147,7 @@ ngx_http_ai_queue_first(ngx_http_ai_wait_t *w)
 void
 ngx_http_ai_queue_wake(const ai_owner_id_t *id)
 {
+    ngx_core_conf_t     *ccf;
     ngx_http_ai_line_t  *line;
 
     if (ngx_http_ai_lines.next == NULL
@@ -156,9 +158,23 @@ ngx_http_ai_queue_wake(const ai_owner_id_t *id)
 
     line = ngx_http_ai_line_find(id);
 
-    if (line) {
-        ngx_http_ai_queue_call(line);
+    if (line == NULL) {
+        return;
     }
+
+    /* a slot must not stay for ever in one worker: some are left to whoever
+       looks first */
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(ngx_cycle->conf_ctx,
+                                           ngx_core_module);
+
+    if (ccf->worker_processes > 1
+        && ngx_random() % NGX_HTTP_AI_QUEUE_SHARE == 0)
+    {
+        return;
+    }
+
+    ngx_http_ai_queue_call(line);
 }
 
 

@@ -97,6 +97,8 @@ ngx_http_ai_wait_slot(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
     }
 
     w->ask = *ask;
+    w->ask.segment = 0;         /* no slot vouches for a place */
+    w->ask.slot = 0;
     w->why = *why;
     w->begun = 0;               /* whatever the store was asked, it answered */
 
