@@ -29,14 +29,15 @@ JOBS    ?= 2
 # without nginx, or without much of it, there is nothing for sanitizers
 
 WITHOUT_NGINX := t/layers.t t/newcomer.t t/sdk.t t/alerts_webhook.t t/model.t \
-	$(wildcard t/sql_*.t)
+	t/harness_redis.t $(wildcard t/sql_*.t)
 
 # valgrind leaves out what sends thousands of requests or measures time
 VALGRIND_TESTS ?= $(filter-out $(WITHOUT_NGINX) $(NOT_VALGRIND:%=t/%.t),$(TESTS))
 NOT_VALGRIND := conf_errors conf_scale request_flood request_tricks \
 	request_smuggling route_paths limit_race limit_endpoints limit_windows \
 	ledger_disk metering_drop pg_faults pg_hostile pg_pooler pg_tls \
-	billing_budget billing_faults billing_revoke
+	billing_budget billing_faults billing_revoke lease_nodes lease_cluster \
+	lease_aborts
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | \
@@ -152,6 +153,12 @@ $(BUILD)/standin $(BUILD)/streams: $(BUILD)/%: t/bench/%.c
 kill-test: build $(BUILD)/standin  ## 1000 kills of workers under load (long)
 	prove -v t/long/kills.t
 
+schedules: build  ## N (1000) schedules of faults between nodes and Redis (long)
+	SCHEDULES=$(or $(N),1000) prove -v t/lease_nodes.t
+
+aborts: build  ## N (100000) requests given up, with Redis (long)
+	ABORTS=$(or $(N),100000) prove -v t/lease_aborts.t
+
 model:  ## the model of the leases, with more of everything (long)
 	AI_MODEL=large prove -v t/model.t
 
@@ -218,5 +225,5 @@ clean:  ## remove what was built, save the SDKs
 	    $(BUILD)/.deps-build
 
 .PHONY: coverage help deps build test-module run key ledger test check unit fuzz asan valgrind \
-	bench kill-test format clean
+	bench kill-test schedules aborts format clean
 .SECONDARY:
