@@ -87,7 +87,7 @@ ngx_http_ai_wait_slot(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
 
     plan = ctx->key->tenant->plan;
 
-    if (plan->queue == 0) {
+    if (plan->queue == 0 || why->wait_ms < 0) {
         return NGX_DECLINED;
     }
 
