@@ -29,7 +29,7 @@ JOBS    ?= 2
 # without nginx, or without much of it, there is nothing for sanitizers
 
 WITHOUT_NGINX := t/layers.t t/newcomer.t t/sdk.t t/alerts_webhook.t t/model.t \
-	t/harness_redis.t $(wildcard t/sql_*.t)
+	t/harness_redis.t $(wildcard t/sql_*.t t/lease_script*.t)
 
 # valgrind leaves out what sends thousands of requests or measures time
 VALGRIND_TESTS ?= $(filter-out $(WITHOUT_NGINX) $(NOT_VALGRIND:%=t/%.t),$(TESTS))
