@@ -10,7 +10,7 @@
 /* what is shared out between the arrays at least, beyond the fixed part */
 #define AI_BOOK_ROOM  65536
 
-#define AI_BOOK_CELLS  3            /* for each owner, on average */
+#define AI_BOOK_CELLS  4            /* for each owner, on average */
 
 
 _Static_assert(sizeof(ai_owner_t) % 8 == 0, "owners are copied by words");
@@ -18,7 +18,11 @@ _Static_assert(sizeof(ai_cell_t) == 64, "a cell is one cache line");
 _Static_assert(sizeof(ai_other_t) == sizeof(ai_cell_t)
                && offsetof(ai_other_t, next) == offsetof(ai_cell_t, next),
                "cells and what takes their place share a list");
+_Static_assert(sizeof(ai_lease_t) == sizeof(ai_cell_t)
+               && offsetof(ai_lease_t, next) == offsetof(ai_cell_t, next),
+               "cells and what takes their place share a list");
 _Static_assert(sizeof(ai_hold_t) == 128, "a hold is two cache lines");
+_Static_assert(AI_BOOK_WORKERS <= 256, "a hold names its worker by a byte");
 
 
 /* a change of any record makes another layout */
@@ -26,13 +30,15 @@ _Static_assert(sizeof(ai_hold_t) == 128, "a hold is two cache lines");
 static uint32_t
 ai_book_layout(void)
 {
-    uint32_t  sizes[5];
+    uint32_t  sizes[7];
 
     sizes[0] = sizeof(ai_book_t);
     sizes[1] = sizeof(ai_owner_t);
     sizes[2] = sizeof(ai_cell_t);
     sizes[3] = sizeof(ai_hold_t);
     sizes[4] = AI_RES_COUNTED * 256 + AI_REFUSED_N;
+    sizes[5] = sizeof(ai_lease_t) * 256 + sizeof(ai_lease_conf_t);
+    sizes[6] = sizeof(ai_lease_shard_t) * 256 + sizeof(ai_lease_stat_t);
 
     return ai_crc32(0, sizes, sizeof(sizes));
 }
@@ -78,7 +84,7 @@ ai_book_init(void *mem, size_t size, const ai_char zone_id[16])
     memset(bk, 0, sizeof(ai_book_t));
 
     /*
-     * An eighth is for holds; of the rest each owner gets its record, three
+     * An eighth is for holds; of the rest each owner gets its record, four
      * cells, and one or two heads of the hash.  64 bytes are left for
      * the alignment of each array.
      */

@@ -13,23 +13,29 @@
 #define AI_BOOK_INT_H
 
 
-#include "ai_book.h"
+#include "ai_lease.h"
 #include "ai_journal.h"
 
 
 #define AI_BOOK_MAGIC    0x6b6f6f625f6961ULL        /* "ai_book" */
-#define AI_BOOK_VERSION  2
+#define AI_BOOK_VERSION  3
 
 #define AI_BOOK_LIMITS   64         /* of both parties of a hold */
 #define AI_BOOK_DRAWS    (2 * AI_RES_COUNTED * AI_PERIOD_BUCKETS)
 
+/* of two owners: all resources and periods, a total and concurrency */
+#define AI_BOOK_LEASES   (2 * (AI_RES_COUNTED * (AI_PERIOD_BUCKETS + 2) + 2))
+
 /*
- * Words that one call may write.  The largest takes the first hold of two new
- * owners in a full book: 64 owners given up (6 words each, 3 a bucket), 30
- * buckets made and drawn from (18 each), two owners (62 each) and a hold (20)
- * make less than 1300.
+ * Words that one call may write.  The largest asks for credit for all limits
+ * of two new owners in a full book: 54 leases and 30 buckets made (14 each,
+ * 1176), for which 64 owners are given up (6 each, 384) and with them as many
+ * cells, or all but one of one owner's 44 more (3 each, 384), and two owners
+ * (68 each) and the operation (10) make less than 2200.  The first hold of them
+ * writes the buckets and leases of 30 limits (24 and 15) and the hold (20),
+ * less in all.
  */
-#define AI_BOOK_JOURNAL  2048
+#define AI_BOOK_JOURNAL  4096
 
 #define AI_BOOK_STEPS    64         /* owners looked at, by one call, for some
                                        to reuse */
@@ -66,6 +72,12 @@ typedef struct {
     ai_ref_t         others;        /* what was used by others, by window */
     uint32_t         kept;          /* its totals are judged: not for reuse */
     uint64_t         refused[AI_REFUSED_N]; /* atomic, not in the journal */
+    ai_ref_t         leases;        /* of its limits that are shared */
+    uint32_t         hash;          /* of its tenant: the shard */
+    uint32_t         queued;        /* places of those that wait for a slot */
+    uint32_t         pad;
+    uint64_t         op;            /* under way: its seq; 0: none */
+    uint64_t         op_ms;         /* and when it began */
 } ai_owner_t;
 
 
@@ -102,6 +114,35 @@ typedef struct {
 } ai_other_t;
 
 
+/*
+ * Credit for one limit, in the place of a cell, in a list of its own.  What was
+ * spent of a window, a total or of slots stands in the owner.  "allow" stays
+ * when the lease ends, as what the store was told last.
+ */
+typedef struct {
+    int64_t          spent;         /* of a bucket */
+    int64_t          allow;
+    uint64_t         until;         /* monotonic ms */
+    int64_t          left;          /* as answered; INT64_MIN: never */
+    int64_t          last;          /* spent when the last answer came */
+    int64_t          wait_ms;       /* as answered */
+    ai_ref_t         next;          /* lies where a cell has it */
+    uint8_t          resource;
+    uint8_t          period;
+    uint8_t          state;         /* AI_LEASE_... */
+    uint8_t          pad;
+    uint32_t         window;        /* that allow is of; 0: of none */
+    uint32_t         heard;         /* monotonic ms of the last answer, cut */
+} ai_lease_t;
+
+#define AI_LEASE_TOLD   1           /* the store knows allow, as it stands */
+#define AI_LEASE_FRESH  2           /* bucket: it cannot know what this one's
+                                       sum is relative to */
+#define AI_LEASE_OWN    4           /* bucket: the share goes on from what was
+                                       held when the store was lost */
+#define AI_LEASE_LOCAL  8           /* silent nodes keep their shares */
+
+
 typedef struct {
     ai_ref_t         next;          /* of the same worker, or free */
     ai_ref_t         prev;
@@ -112,9 +153,16 @@ typedef struct {
     int64_t          bound[AI_RES_COUNTED];
     int64_t          guess[AI_RES_COUNTED];
     uint16_t         draws[2];      /* buckets taken from: ai_cell_bit() */
-    uint16_t         worker;
-    uint16_t         live;
+    uint16_t         weight;        /* nodes that share the limits; 0: not
+                                       shared */
+    uint8_t          worker;
+    uint8_t          live;          /* AI_HOLD_... */
 } ai_hold_t;
+
+#define AI_HOLD_FREE   0
+#define AI_HOLD_TAKEN  1
+#define AI_HOLD_PLACE  2            /* of one who waits for a slot of owner[0],
+                                       and holds nothing else */
 
 #define ai_cell_bit(resource, period)                                        \
     (1u << ((resource) * AI_PERIOD_BUCKETS + (period)))
@@ -164,6 +212,11 @@ struct ai_book_s {
 
     ai_worker_t      workers[AI_BOOK_WORKERS];
     ai_model_t       models[AI_BOOK_MODELS];
+
+    ai_lease_conf_t  lease;
+    uint64_t         seq;           /* of the last operation */
+    ai_lease_shard_t  shards[AI_LEASE_SHARDS];
+    ai_lease_stat_t  lease_stat;    /* atomic, not in the journal */
 };
 
 
@@ -175,6 +228,8 @@ struct ai_book_s {
     ((ai_cell_t *) ai_book_at(bk, (bk)->cells.at) + ((ref) - 1))
 #define ai_other_at(bk, ref)                                                 \
     ((ai_other_t *) (void *) ai_cell_at(bk, ref))
+#define ai_lease_at(bk, ref)                                                 \
+    ((ai_lease_t *) (void *) ai_cell_at(bk, ref))
 #define ai_hold_at(bk, ref)                                                  \
     ((ai_hold_t *) ai_book_at(bk, (bk)->holds.at) + ((ref) - 1))
 #define ai_head_at(bk, i)                                                    \
@@ -283,6 +338,11 @@ int ai_owner_check(const ai_book_t *bk, ai_ref_t owner);
 
 /* moves the owner's windows on to those of tx->now_s; never back */
 void ai_owner_roll(ai_tx_t *tx, ai_ref_t owner);
+
+/* a record at the head of its worker's list; 0: no room */
+ai_ref_t ai_hold_make(ai_tx_t *tx, ai_hold_t *h);
+
+void ai_hold_free(ai_tx_t *tx, ai_ref_t ref);
 
 ai_ref_t ai_cell_find(const ai_book_t *bk, ai_ref_t owner, unsigned resource,
     unsigned period);

@@ -5,7 +5,7 @@
  */
 
 
-#include "ai_book_int.h"
+#include "ai_lease_int.h"
 
 
 /* of tenant and key in one piece; longer pairs are digested one by one */
@@ -86,6 +86,38 @@ ai_book_owner_find(const ai_book_t *bk, const ai_owner_id_t *id)
 
 
 /*
+ * Whether credit of the owner is out: it is given back first.  A bucket that
+ * comes back begins its sum anew, and says so.
+ */
+
+static int
+ai_owner_lent(const ai_book_t *bk, const ai_owner_t *o, uint64_t now_s,
+    uint64_t mono)
+{
+    ai_ref_t           ref;
+    const ai_lease_t  *ls;
+
+    if (bk->lease.nodes == 0) {
+        return 0;
+    }
+
+    if (ai_lease_busy(bk, o, mono)) {
+        return 1;
+    }
+
+    for (ref = o->leases; ref; ref = ls->next) {
+        ls = ai_lease_at(bk, ref);
+
+        if (ai_lease_owed(bk, o, ls, now_s)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
  * Whether no limit would notice that this owner is forgotten.  Its totals are
  * lost: they begin at zero when it comes back.
  */
@@ -104,7 +136,8 @@ ai_owner_idle(const ai_tx_t *tx, ai_ref_t ref)
 
     o = ai_owner_at(tx->book, ref);
 
-    if (!o->live || o->open || ref == tx->pin[0] || ref == tx->pin[1]
+    if (!o->live || o->open || o->queued
+        || ref == tx->pin[0] || ref == tx->pin[1]
         || (o->kept && (o->cost || o->cost_others)))
     {
         return 0;
@@ -134,7 +167,7 @@ ai_owner_idle(const ai_tx_t *tx, ai_ref_t ref)
         }
     }
 
-    return 1;
+    return !ai_owner_lent(tx->book, o, tx->now_s, mono);
 }
 
 
@@ -179,6 +212,7 @@ ai_owner_free(ai_tx_t *tx, ai_ref_t ref)
 
     ai_owner_drop(tx, &o->cells);
     ai_owner_drop(tx, &o->others);
+    ai_owner_drop(tx, &o->leases);
     ai_tx_put32(tx, &o->live, 0);
     ai_array_give(tx, &bk->owners, ref, &o->next);
 }

@@ -4,7 +4,7 @@
  */
 
 
-#include "ai_book_int.h"
+#include "ai_lease_int.h"
 
 
 /* what a provider claims is no reason to overflow a sum */
@@ -87,25 +87,53 @@ static void
 ai_settle_cell(ai_tx_t *tx, ai_cell_t *cell, const ai_hold_t *h,
     const int64_t *used)
 {
-    unsigned     r;
+    unsigned     r, weight;
     ai_limit_t   limit;
     ai_bucket_t  b;
 
     r = cell->resource;
+    weight = h->weight ? h->weight : 1;
 
     ai_cell_limit(cell, &limit);
     b = cell->bucket;
     ai_bucket_refill(&b, &limit, tx->mono_ms);
 
-    if (r == AI_RES_COST) {
-        ai_tx_put(tx, &cell->held, (uint64_t) (cell->held - h->bound[r]));
-        ai_bucket_move(&b, used[r]);
+    if (r != AI_RES_COST) {
+        ai_bucket_move(&b, ai_share(used[r] - h->guess[r], weight));
 
     } else {
-        ai_bucket_move(&b, used[r] - h->guess[r]);
+        ai_tx_put(tx, &cell->held,
+                  (uint64_t) (cell->held - ai_share(h->bound[r], weight)));
+
+        if (h->weight) {
+            ai_share_take(&b, ai_share(used[r], weight), cell->burst, weight);
+
+        } else {
+            ai_bucket_move(&b, used[r]);
+        }
     }
 
     ai_tx_copy(tx, &cell->bucket, &b, sizeof(ai_bucket_t));
+}
+
+
+static void
+ai_settle_leases(ai_tx_t *tx, const ai_owner_t *o, const ai_hold_t *h,
+    unsigned draws, const int64_t *used)
+{
+    ai_ref_t     ref;
+    ai_lease_t  *ls;
+
+    for (ref = o->leases; ref; ref = ls->next) {
+        ls = ai_lease_at(tx->book, ref);
+
+        if (ls->resource < AI_RES_COUNTED && ls->period < AI_PERIOD_BUCKETS
+            && draws & ai_cell_bit(ls->resource, ls->period))
+        {
+            ai_lease_settle(tx, ls,
+                            used[ls->resource] - h->guess[ls->resource]);
+        }
+    }
 }
 
 
@@ -138,19 +166,23 @@ ai_settle_owner(ai_tx_t *tx, const ai_hold_t *h, unsigned party,
             ai_settle_cell(tx, cell, h, used);
         }
     }
+
+    if (h->weight && h->draws[party]) {
+        ai_settle_leases(tx, o, h, h->draws[party], used);
+    }
 }
 
 
-static void
+void
 ai_hold_free(ai_tx_t *tx, ai_ref_t ref)
 {
     ai_book_t  *bk;
     ai_hold_t  *h;
-    uint16_t    dead;
+    uint8_t     dead;
 
     bk = tx->book;
     h = ai_hold_at(bk, ref);
-    dead = 0;
+    dead = AI_HOLD_FREE;
 
     if (h->next) {
         ai_tx_put32(tx, &ai_hold_at(bk, h->next)->prev, h->prev);
@@ -178,7 +210,10 @@ ai_book_settle(ai_book_t *bk, ai_ref_t hold,
     unsigned          i;
     const ai_hold_t  *h;
 
-    if (hold == 0 || hold > bk->holds.top || !ai_hold_at(bk, hold)->live) {
+    if (hold == 0 || hold > bk->holds.top
+        || ai_hold_at(bk, hold)->live != AI_HOLD_TAKEN)
+    {
+        ai_book_unqueue(bk, hold);
         return;
     }
 
@@ -197,10 +232,10 @@ ai_book_settle(ai_book_t *bk, ai_ref_t hold,
 }
 
 
-/* what is left of a row's cost when the monotonic clock began */
+/* what is left of a row's use when the monotonic clock began */
 
 static int64_t
-ai_count_left(const ai_limit_t *l, int64_t cost, uint64_t age_s,
+ai_count_left(const ai_limit_t *l, int64_t n, uint64_t age_s,
     uint64_t mono_ms)
 {
     uint64_t     age_ms;
@@ -209,11 +244,11 @@ ai_count_left(const ai_limit_t *l, int64_t cost, uint64_t age_s,
     if (__builtin_mul_overflow(age_s, (uint64_t) 1000, &age_ms)
         || age_ms <= mono_ms)
     {
-        return cost;
+        return n;
     }
 
     memset(&b, 0, sizeof(ai_bucket_t));
-    b.taken = cost;
+    b.taken = n;
     ai_bucket_refill(&b, l, age_ms - mono_ms);
 
     return b.taken;
@@ -221,17 +256,21 @@ ai_count_left(const ai_limit_t *l, int64_t cost, uint64_t age_s,
 
 
 /*
- * Replays one row in a bucket of cost at the row's own time.  Where the
- * monotonic clock does not reach back that far, each row decays for itself
- * until the clock's beginning; rows that come in order decay exactly from
- * there on, others less than they might.
+ * Replays one row in a bucket at the row's own time.  Where the monotonic
+ * clock does not reach back that far, each row decays for itself until the
+ * clock's beginning; rows that come in order decay exactly from there on,
+ * others less than they might.
+ *
+ * A rate may have been lower or higher when the rows were admitted, and rows
+ * of a day come as one sum: they leave no more than an empty bucket.
  */
 
 static int
-ai_count_cell(ai_tx_t *tx, ai_ref_t owner, const ai_limit_t *l, int64_t cost,
+ai_count_cell(ai_tx_t *tx, ai_ref_t owner, const ai_limit_t *l, int64_t n,
     uint64_t age_s)
 {
     uint64_t     at;
+    unsigned     weight;
     ai_ref_t     ref;
     ai_cell_t   *cell;
     ai_bucket_t  b;
@@ -249,13 +288,22 @@ ai_count_cell(ai_tx_t *tx, ai_ref_t owner, const ai_limit_t *l, int64_t cost,
     cell = ai_cell_at(tx->book, ref);
     at = age_s < tx->mono_ms / 1000 ? tx->mono_ms - age_s * 1000 : 0;
 
+    weight = tx->book->lease.nodes ? tx->book->lease.nodes : 1;
+    n = ai_share(n, weight);
+
     if (at == 0) {
-        cost = ai_count_left(l, cost, age_s, tx->mono_ms);
+        n = ai_count_left(l, n, age_s, tx->mono_ms);
     }
 
     b = cell->bucket;
     ai_bucket_refill(&b, l, at);
-    ai_bucket_move(&b, cost);
+
+    if (l->resource == AI_RES_COST && !tx->book->lease.nodes) {
+        ai_bucket_move(&b, n);
+
+    } else {
+        ai_share_take(&b, n, l->burst, weight);
+    }
 
     ai_tx_copy(tx, &cell->bucket, &b, sizeof(ai_bucket_t));
     ai_tx_put(tx, &cell->amount, (uint64_t) l->amount);
@@ -265,9 +313,25 @@ ai_count_cell(ai_tx_t *tx, ai_ref_t owner, const ai_limit_t *l, int64_t cost,
 }
 
 
+/* so that what was used is known to be of a limit that is shared */
+
 static int
-ai_count_owner(ai_tx_t *tx, const ai_party_t *party, const int64_t *used,
-    uint64_t at_s)
+ai_count_lease(ai_tx_t *tx, ai_ref_t owner, const ai_limit_t *l)
+{
+    if (tx->book->lease.nodes == 0
+        || ai_lease_find(tx->book, owner, l->resource, l->period))
+    {
+        return AI_OK;
+    }
+
+    return ai_lease_make(tx, owner, l->resource, l->period) ? AI_OK
+                                                            : AI_ERROR;
+}
+
+
+static int
+ai_count_owner(ai_tx_t *tx, const ai_party_t *party, uint32_t hash,
+    const int64_t *used, uint64_t at_s)
 {
     uint32_t           day;
     uint64_t           tokens[2], age;
@@ -284,6 +348,7 @@ ai_count_owner(ai_tx_t *tx, const ai_party_t *party, const int64_t *used,
 
     tx->pin[tx->pin[0] ? 1 : 0] = ref;
 
+    ai_owner_hash(tx, ref, hash);
     ai_owner_roll(tx, ref);
 
     o = ai_owner_at(tx->book, ref);
@@ -312,9 +377,16 @@ ai_count_owner(ai_tx_t *tx, const ai_party_t *party, const int64_t *used,
             ai_tx_put32(tx, &o->kept, 1);
         }
 
-        if (l->resource == AI_RES_COST && ai_is_bucket(l)
-            && used[AI_RES_COST]
-            && ai_count_cell(tx, ref, l, used[AI_RES_COST], age) != AI_OK)
+        if (l->resource >= AI_RES_COUNTED || l->period >= AI_PERIOD_NONE
+            || used[l->resource] == 0)
+        {
+            continue;
+        }
+
+        if (ai_count_lease(tx, ref, l) != AI_OK
+            || (ai_is_bucket(l)
+                && ai_count_cell(tx, ref, l, used[l->resource], age)
+                   != AI_OK))
         {
             return AI_ERROR;
         }
@@ -330,17 +402,20 @@ ai_book_count(ai_book_t *bk, const ai_party_t *party, unsigned nparty,
 {
     int64_t   u[AI_RES_COUNTED];
     ai_tx_t   tx;
+    uint32_t  hash;
     unsigned  i;
 
     if (nparty > 2) {
         return AI_ERROR;
     }
 
+    hash = nparty ? ai_lease_hash(&party[0].id) : 0;
+
     ai_used_clamp(u, used);
     ai_tx_begin(&tx, bk, now->now_s, now->mono_ms);
 
     for (i = 0; i < nparty; i++) {
-        if (ai_count_owner(&tx, &party[i], u, at_s) != AI_OK) {
+        if (ai_count_owner(&tx, &party[i], hash, u, at_s) != AI_OK) {
             ai_tx_undo(&tx);
             return AI_ERROR;
         }

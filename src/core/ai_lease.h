@@ -59,6 +59,10 @@ typedef struct {
     uint8_t          period;
     uint8_t          party;     /* of the ask */
     uint8_t          local;     /* silent nodes keep their shares of it */
+    uint8_t          fresh;     /* bucket: the store is to take mine + unspent
+                                   in place of the difference of the sums, as
+                                   where it knows no sum of this node: the sum
+                                   begins anew, or the node was on its own */
     uint64_t         window;    /* 20261121, 202611; 0: none */
     int64_t          limit;     /* amount; of a bucket: burst; 0 in a report,
                                    where nothing is wanted */

@@ -435,7 +435,7 @@ static inline void
 model_count(model_t *m, model_input_t *in)
 {
     int             owner;
-    int64_t         used[AI_RES_COUNTED];
+    int64_t         used[AI_RES_COUNTED], before, most, over;
     uint64_t        at_s, age, tokens[2], mono;
     unsigned        i, w, k;
     ai_party_t      party;
@@ -480,16 +480,24 @@ model_count(model_t *m, model_input_t *in)
     for (k = 0; k < o->nlimits; k++) {
         const ai_limit_t  *l = &o->limits[k];
 
-        if (l->resource == AI_RES_COST && ai_is_bucket(l)
-            && used[AI_RES_COST])
-        {
-            b = &o->bucket[AI_RES_COST][l->period];
+        if (ai_is_bucket(l) && used[l->resource]) {
+            b = &o->bucket[l->resource][l->period];
             *b = model_refilled(b, l->amount, mono);
             b->amount = l->amount;
             b->burst = l->burst;
-            model_move(b, l->period, mono ? used[AI_RES_COST]
-                       : model_left(used[AI_RES_COST], l,
+            before = model_taken(b, l->period);
+            model_move(b, l->period, mono ? used[l->resource]
+                       : model_left(used[l->resource], l,
                                     age * 1000 - m->now.mono_ms));
+
+            /* a rate lacks no more than all of it by that */
+
+            most = before > l->burst ? before : l->burst;
+            over = model_taken(b, l->period) - most;
+
+            if (l->resource != AI_RES_COST && over > 0) {
+                model_move(b, l->period, -over);
+            }
         }
     }
 

@@ -1,0 +1,99 @@
+
+/*
+ * Leases inside the book; for src/core/ai_book*.c.
+ */
+
+
+#ifndef AI_LEASE_INT_H
+#define AI_LEASE_INT_H
+
+
+#include "ai_book_int.h"
+
+
+#define AI_LEASE_NODES  1024    /* no sum of shares overflows */
+#define AI_LEASE_SAID   100     /* ms for which the store's "no" is believed */
+
+
+/* what may be spent of a limit, in the window that it is judged by */
+
+typedef struct {
+    ai_ref_t         lease;     /* 0: there is none */
+    uint32_t         window;
+    int64_t          spent;
+    int64_t          unspent;   /* never negative */
+} ai_credit_t;
+
+void ai_credit_get(const ai_book_t *bk, ai_ref_t owner, unsigned resource,
+    unsigned period, const ai_now_t *now, ai_credit_t *c);
+
+/* whether to ask for more, when "unspent" is left */
+int ai_credit_low(const ai_book_t *bk, const ai_lease_t *ls, int64_t unspent,
+    uint64_t mono_ms);
+
+/* AI_OK: the store has just said that it has less than "lack" */
+int ai_credit_refused(const ai_lease_t *ls, const ai_credit_t *c,
+    int64_t lack, uint64_t mono_ms);
+
+
+ai_lease_kind_t ai_lease_kind(unsigned resource, unsigned period);
+
+ai_ref_t ai_lease_find(const ai_book_t *bk, ai_ref_t owner, unsigned resource,
+    unsigned period);
+
+/* of nothing spent and nothing leased; 0: no room */
+ai_ref_t ai_lease_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource,
+    unsigned period);
+
+void ai_lease_state(ai_tx_t *tx, ai_lease_t *ls, unsigned set,
+    unsigned clear);
+
+/* what a settled hold took too much of a bucket, or too little of it */
+void ai_lease_settle(ai_tx_t *tx, ai_lease_t *ls, int64_t more);
+
+/* whether the store holds another sum of the limit than what was spent */
+int ai_lease_owed(const ai_book_t *bk, const ai_owner_t *o,
+    const ai_lease_t *ls, uint64_t now_s);
+
+/* an operation of the owner is under way */
+int ai_lease_busy(const ai_book_t *bk, const ai_owner_t *o, uint64_t mono_ms);
+
+/* the part of a tenant's id that shards are made of */
+uint32_t ai_lease_hash(const ai_owner_id_t *tenant);
+
+/* remembers whose shard an owner lies in */
+void ai_owner_hash(ai_tx_t *tx, ai_ref_t owner, uint32_t hash);
+
+
+/* ---- shares ---- */
+
+/* n, by nodes; n is an amount or a bound, clamped */
+#define ai_share(n, weight)  ((n) * (int64_t) (weight))
+
+/*
+ * Takes n (of the weight) from a share that is not judged, and so would run
+ * into a debt that the whole bucket never had: what it lacks is at most the
+ * whole bucket, for each node.
+ */
+void ai_share_take(ai_bucket_t *b, int64_t n, int64_t burst, unsigned weight);
+
+
+/* ---- asks ---- */
+
+/* AI_ERROR: a bound is negative; larger ones than any limit are cut */
+int ai_ask_bound(int64_t *to, const int64_t *from);
+
+/*
+ * How much a limit of counted resources must have: of buckets guess, of others
+ * bound, both as cut and with those of REQUESTS and COST set.
+ */
+int64_t ai_ask_need(const int64_t *bound, const int64_t *guess,
+    const ai_limit_t *l, unsigned weight);
+
+/* whether leased credit is what judges the limit */
+#define ai_ask_leased(ask, l)                                                \
+    ((ask)->rates == AI_RATES_LEASED || ai_limit_is_budget(l)                \
+     || (l)->period == AI_PERIOD_TOTAL)
+
+
+#endif /* AI_LEASE_INT_H */
