@@ -29,7 +29,7 @@ JOBS    ?= 2
 # without nginx, or without much of it, there is nothing for sanitizers
 
 WITHOUT_NGINX := t/layers.t t/newcomer.t t/sdk.t t/alerts_webhook.t t/model.t \
-	t/harness_redis.t $(wildcard t/sql_*.t)
+	t/harness_redis.t $(wildcard t/sql_*.t t/lease_script*.t)
 
 # valgrind leaves out what sends thousands of requests or measures time
 VALGRIND_TESTS ?= $(filter-out $(WITHOUT_NGINX) $(NOT_VALGRIND:%=t/%.t),$(TESTS))
@@ -150,6 +150,15 @@ $(BUILD)/standin $(BUILD)/streams: $(BUILD)/%: t/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -o $@ $<
 
+# the script that Redis runs, as a string of the module's
+
+LUA_H := src/event/ngx_ai_lease_lua.h
+
+lua: $(LUA_H)  ## the header of src/event/lease.lua
+
+$(LUA_H): src/event/lease.lua tools/lua2c
+	@tools/lua2c $< > $@.new && mv $@.new $@
+
 kill-test: build $(BUILD)/standin  ## 1000 kills of workers under load (long)
 	prove -v t/long/kills.t
 
@@ -214,7 +223,7 @@ $(BUILD)/ai-ledger: tools/ai-ledger.c $(CORE_SRC) $(CORE_HDR)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_CORE) -o $@ $< $(CORE_SRC) -lcrypto
 
-.PHONY: coverage directory-test ledger-test model segments spool-test
+.PHONY: coverage directory-test ledger-test lua model segments spool-test
 
 coverage:  ## lines of src/core that the unit tests run
 	@tools/coverage $(BUILD)/coverage
