@@ -52,7 +52,8 @@ build:  ## build/ngx_http_ai_tenant_module.so, against Debian's nginx
 $(MODULE): $(MODULE_SRC) tools/build
 	@tools/build $(BUILD)
 
-# the PostgreSQL client under directives of the tests' own, t/pg_*.t
+# the clients of PostgreSQL and of Redis (ngx_http_redis_test_module.so) under
+# directives of the tests' own, t/pg_*.t and t/redis_*.t
 
 PG_TEST_SRC := $(wildcard t/module/*) $(MODULE_SRC)
 

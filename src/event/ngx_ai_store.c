@@ -50,7 +50,7 @@ ngx_ai_store_init(ngx_ai_store_t *st)
     st->timer.cancelable = 1;
 
     /* workers spread over the addresses */
-    st->first = ngx_worker;
+    st->first = st->ordered ? 0 : ngx_worker;
 }
 
 
@@ -199,7 +199,10 @@ ngx_ai_store_submit(ngx_ai_store_t *st, ngx_ai_op_t *op)
     st->nwaiting++;
 
     /* not cancelable: it is what holds a worker that quits */
-    ngx_add_timer(&op->deadline, op->timeout);
+
+    if (!op->deadline.timer_set) {
+        ngx_add_timer(&op->deadline, op->timeout);
+    }
 
     if (st->state == NGX_AI_STORE_DOWN) {
         ngx_ai_store_connect(st);
@@ -283,7 +286,10 @@ void
 ngx_ai_store_ready(ngx_ai_store_t *st)
 {
     /* what has worked is where to begin next time */
-    st->first += st->tried - 1;
+
+    if (!st->ordered) {
+        st->first += st->tried - 1;
+    }
 
     ngx_ai_store_set(st, NGX_AI_STORE_READY, 0);
 
@@ -463,6 +469,13 @@ ngx_ai_store_quit(ngx_ai_store_t *st, ngx_uint_t now)
         return;
     }
 
+    ngx_ai_store_rest(st);
+}
+
+
+void
+ngx_ai_store_rest(ngx_ai_store_t *st)
+{
     if (st->nwaiting || st->nsent
         || st->state == NGX_AI_STORE_DOWN || st->state == NGX_AI_STORE_CLOSED)
     {
@@ -533,6 +546,16 @@ ngx_ai_store_done(ngx_ai_store_t *st, ngx_ai_op_t *op, ngx_int_t rc)
 
     ngx_queue_insert_tail(&st->ended, &op->queue);
     ngx_ai_op_end(op, rc);
+}
+
+
+void
+ngx_ai_store_recall(ngx_ai_store_t *st, ngx_ai_op_t *op)
+{
+    ngx_queue_remove(&op->queue);
+    st->nsent--;
+
+    op->in_flight = 0;
 }
 
 

@@ -75,6 +75,8 @@ struct ngx_ai_store_s {
     ngx_msec_t                  connect_timeout;    /* of one address */
     ngx_uint_t                  max_waiting;
     unsigned                    keep:1;     /* connected without ops, too */
+    unsigned                    ordered:1;  /* each connect begins with the
+                                               first address */
 
     /* figures */
 
@@ -134,6 +136,13 @@ void ngx_ai_store_lost(ngx_ai_store_t *st);
 
 /* the reply of a sent op is there; ngx_ai_store_run() is to follow */
 void ngx_ai_store_done(ngx_ai_store_t *st, ngx_ai_op_t *op, ngx_int_t rc);
+
+/* takes back an op that was sent, to submit it elsewhere: nothing came of it.
+   Its deadline stays */
+void ngx_ai_store_recall(ngx_ai_store_t *st, ngx_ai_op_t *op);
+
+/* closes the connection, unless there are ops */
+void ngx_ai_store_rest(ngx_ai_store_t *st);
 
 /* sends what waits; closes when the worker quits and nothing is left */
 void ngx_ai_store_run(ngx_ai_store_t *st);

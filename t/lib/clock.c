@@ -2,7 +2,7 @@
 /*
  * A clock that tests set: LD_PRELOAD it, with AI_CLOCK naming a file of two
  * numbers, seconds added to the wall clock and seconds added to the time since
- * boot (the wall clock goes along with that).
+ * boot (the wall clock goes along with that); both may have decimals.
  */
 
 
@@ -18,10 +18,13 @@
 static int  (*clock_real)(clockid_t id, struct timespec *ts);
 
 
+/* in nanoseconds */
+
 static void
 clock_read(long long *wall, long long *boot)
 {
-    FILE  *f;
+    FILE    *f;
+    double   w, b;
 
     *wall = 0;
     *boot = 0;
@@ -32,12 +35,27 @@ clock_read(long long *wall, long long *boot)
         return;
     }
 
-    if (fscanf(f, "%lld %lld", wall, boot) != 2) {
-        *wall = 0;
-        *boot = 0;
+    if (fscanf(f, "%lf %lf", &w, &b) == 2) {
+        *wall = (long long) (w * 1e9);
+        *boot = (long long) (b * 1e9);
     }
 
     (void) fclose(f);
+}
+
+
+static void
+clock_add(struct timespec *ts, long long nanos)
+{
+    nanos += ts->tv_nsec;
+
+    ts->tv_sec += nanos / 1000000000;
+    ts->tv_nsec = nanos % 1000000000;
+
+    if (ts->tv_nsec < 0) {
+        ts->tv_nsec += 1000000000;
+        ts->tv_sec--;
+    }
 }
 
 
@@ -58,12 +76,12 @@ clock_gettime(clockid_t id, struct timespec *ts)
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_COARSE:
         clock_read(&wall, &boot);
-        ts->tv_sec += wall + boot;
+        clock_add(ts, wall + boot);
         break;
 
     case CLOCK_BOOTTIME:
         clock_read(&wall, &boot);
-        ts->tv_sec += boot;
+        clock_add(ts, boot);
         break;
 
     default:
