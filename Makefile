@@ -29,7 +29,7 @@ JOBS    ?= 2
 # without nginx, or without much of it, there is nothing for sanitizers
 
 WITHOUT_NGINX := t/layers.t t/newcomer.t t/sdk.t t/alerts_webhook.t t/model.t \
-	$(wildcard t/sql_*.t)
+	$(wildcard t/sql_*.t t/lease_script*.t)
 
 # valgrind leaves out what sends thousands of requests or measures time
 VALGRIND_TESTS ?= $(filter-out $(WITHOUT_NGINX) $(NOT_VALGRIND:%=t/%.t),$(TESTS))
@@ -150,8 +150,23 @@ $(BUILD)/standin $(BUILD)/streams: $(BUILD)/%: t/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -o $@ $<
 
+# the script that Redis runs, as a string of the module's
+
+LUA_H := src/event/ngx_ai_lease_lua.h
+
+lua: $(LUA_H)  ## the header of src/event/lease.lua
+
+$(LUA_H): src/event/lease.lua tools/lua2c
+	@tools/lua2c $< > $@.new && mv $@.new $@
+
 kill-test: build $(BUILD)/standin  ## 1000 kills of workers under load (long)
 	prove -v t/long/kills.t
+
+schedules: build  ## N (1000) schedules of faults between nodes and Redis (long)
+	SCHEDULES=$(or $(N),1000) prove -v t/lease_nodes.t
+
+aborts: build  ## N (100000) requests given up, with Redis (long)
+	ABORTS=$(or $(N),100000) prove -v t/lease_aborts.t
 
 model:  ## the model of the leases, with more of everything (long)
 	AI_MODEL=large prove -v t/model.t
@@ -208,7 +223,7 @@ $(BUILD)/ai-ledger: tools/ai-ledger.c $(CORE_SRC) $(CORE_HDR)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_CORE) -o $@ $< $(CORE_SRC) -lcrypto
 
-.PHONY: coverage directory-test ledger-test model segments spool-test
+.PHONY: coverage directory-test ledger-test lua model segments spool-test
 
 coverage:  ## lines of src/core that the unit tests run
 	@tools/coverage $(BUILD)/coverage
@@ -219,5 +234,5 @@ clean:  ## remove what was built, save the SDKs
 	    $(BUILD)/.deps-build
 
 .PHONY: coverage help deps build test-module run key ledger test check unit fuzz asan valgrind \
-	bench kill-test format clean
+	bench kill-test schedules aborts format clean
 .SECONDARY:

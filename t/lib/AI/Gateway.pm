@@ -122,7 +122,9 @@ sub gateway_conf { return AI::Conf::gateway(@_) }
 
 # ---- the object ----
 
-# workers => n
+# workers => n, host => ADDRESS that it listens on, netns => NAME of the network
+# namespace it runs in, clock => 1: $t->{clock} sets the time of its processes
+# (the configuration needs "env AI_CLOCK;")
 
 sub new {
     my ($class, %o) = @_;
@@ -142,9 +144,16 @@ sub new {
         mounts    => [],
         killed    => {},
         workers   => $o{workers} || 1,
+        host      => $o{host} || '127.0.0.1',
+        netns     => $o{netns},
     }, $class;
 
     mkdir "$dir/tmp";
+
+    if ($o{clock}) {
+        require AI::Clock;
+        $self->{clock} = AI::Clock->new($dir);
+    }
 
     give_away($dir, "$dir/tmp");
 
@@ -290,7 +299,15 @@ sub test_conf {
 
 
 sub set_env {
-    $ENV{LD_PRELOAD} = $ENV{AI_PRELOAD} if $ENV{AI_PRELOAD};
+    my ($self) = @_;
+
+    my %env = $self && $self->{clock} ? $self->{clock}->env : ();
+
+    $ENV{AI_CLOCK} = $env{AI_CLOCK} if $env{AI_CLOCK};
+
+    my $all = join ' ', grep { $_ } $ENV{AI_PRELOAD}, $env{LD_PRELOAD};
+
+    $ENV{LD_PRELOAD} = $all if $all;
 }
 
 
@@ -307,6 +324,9 @@ sub command {
             "--log-file=$self->{dir}/valgrind.%p.log";
     }
 
+    unshift @cmd, 'nsenter', "--net=/run/netns/$self->{netns}"
+        if $self->{netns};
+
     return @cmd;
 }
 
@@ -321,7 +341,7 @@ sub run {
     die "fork: $!\n" unless defined $pid;
 
     if ($pid == 0) {
-        set_env();
+        $self->set_env;
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', "$self->{dir}/stderr.log";
         open STDERR, '>&', \*STDOUT;
@@ -551,12 +571,12 @@ sub daemon {
 
 
 sub waitforport {
-    my ($self, $name) = @_;
+    my ($self, $name, $host) = @_;
 
-    my $port = $self->port($name);
+    my $peer = ($host || '127.0.0.1') . ':' . $self->port($name);
 
     return waitfor {
-        IO::Socket::INET->new(Proto => 'tcp', PeerAddr => "127.0.0.1:$port");
+        IO::Socket::INET->new(Proto => 'tcp', PeerAddr => $peer);
     } 15;
 }
 
@@ -576,7 +596,7 @@ sub connect {
 
     my $port = $self->port($o{port} || 8080);
 
-    return AI::Client->new(%o, peer => "127.0.0.1:$port");
+    return AI::Client->new(%o, peer => "$self->{host}:$port");
 }
 
 
@@ -694,7 +714,8 @@ sub h2 {
 
     push @cmd, map { ('-H', "$_: $h->{$_}") } sort keys %$h;
 
-    open my $f, '-|', @cmd, "http://127.0.0.1:$port$uri" or die "curl: $!\n";
+    open my $f, '-|', @cmd, "http://$self->{host}:$port$uri"
+        or die "curl: $!\n";
     binmode $f;
     my $out = do { local $/; <$f> // '' };
     close $f;
@@ -897,7 +918,7 @@ sub store_sockets {
 
     return \%name unless %{ $self->{stores} };
 
-    open my $f, '<', '/proc/net/tcp' or return \%name;
+    open my $f, '<', "/proc/$self->{master}/net/tcp" or return \%name;
 
     while (<$f>) {
         my ($port, $inode)

@@ -6,6 +6,9 @@ package AI::Proxy;
 #   $x->command('cut 100 down');
 #   $x->port
 #
+#   host => ADDRESS      that it listens on
+#   netns => NAME        the network namespace it runs in
+#
 # The commands are in t/lib/proxy.py.
 
 use strict;
@@ -17,18 +20,20 @@ my $n = 0;
 
 
 sub new {
-    my ($class, $t, $target) = @_;
+    my ($class, $t, $target, %o) = @_;
 
     $n++;
 
-    my $self = bless { t => $t, port => $t->port("proxy$n"),
-        control => "control$n" }, $class;
+    my $host = $o{host} || '127.0.0.1';
+    my $self = bless { t => $t, host => $host, port => $t->port("proxy$n"),
+        control => "$host:" . $t->port("control$n") }, $class;
 
-    $t->daemon("proxy$n", 'python3', "$AI::Gateway::top/t/lib/proxy.py",
-        "127.0.0.1:$self->{port}", $target,
-        '127.0.0.1:' . $t->port($self->{control}));
+    $t->daemon("proxy$n",
+        $o{netns} ? ('nsenter', "--net=/run/netns/$o{netns}") : (),
+        'python3', "$AI::Gateway::top/t/lib/proxy.py", $self->addr, $target,
+        $self->{control});
 
-    $t->waitforport($self->{control}) or die "the proxy did not start\n";
+    $t->waitforport("control$n", $host) or die "the proxy did not start\n";
 
     return $self;
 }
@@ -36,12 +41,14 @@ sub new {
 
 sub port { return $_[0]{port} }
 
+sub addr { return "$_[0]{host}:$_[0]{port}" }
+
 
 sub command {
     my ($self, $line) = @_;
 
     my $s = IO::Socket::INET->new(Proto => 'tcp', Timeout => 10,
-        PeerAddr => '127.0.0.1:' . $self->{t}->port($self->{control}))
+        PeerAddr => $self->{control})
         or die "proxy: $!\n";
 
     print $s "$line\n";
