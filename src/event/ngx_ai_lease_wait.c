@@ -716,6 +716,7 @@ ngx_ai_lease_wait_done(ngx_ai_lease_t *ls)
 {
     ngx_uint_t             i;
     ngx_queue_t           *q;
+    ngx_ai_lease_wait_t   *w;
     ngx_ai_lease_group_t  *g;
 
     if (ls->poll.timer_set) {
@@ -741,8 +742,9 @@ ngx_ai_lease_wait_done(ngx_ai_lease_t *ls)
 
     while (!ngx_queue_empty(&ls->woken)) {
         q = ngx_queue_head(&ls->woken);
+        w = ngx_queue_data(q, ngx_ai_lease_wait_t, queue);
         ngx_queue_remove(q);
-        ngx_queue_data(q, ngx_ai_lease_wait_t, queue)->active = 0;
+        w->active = 0;
     }
 
     while (!ngx_queue_empty(&ls->groups)) {
