@@ -115,8 +115,9 @@ typedef struct {
     ngx_ai_redis_again_t        again;
     unsigned                    script:1;
     unsigned                    eval:1; /* it was sent with the text */
-    unsigned                    asking:1;
-    unsigned                    redirected:1;
+    unsigned                    asking:1;   /* to be sent behind ASKING */
+    unsigned                    asked:1;    /* ASK was followed */
+    unsigned                    moved:1;    /* MOVED was */
 } ngx_ai_redis_args_t;
 
 
