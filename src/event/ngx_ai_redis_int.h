@@ -168,7 +168,7 @@ void ngx_ai_redis_refused(ngx_ai_redis_link_t *link, ngx_ai_op_t *op,
     redisReply *r);
 
 /* an error's text for a log: what it means, or its own, printable, without
-   arguments and passwords; buf is of NGX_AI_REDIS_TEXT bytes */
+   arguments and passwords; null terminated in buf, of NGX_AI_REDIS_TEXT */
 ngx_str_t ngx_ai_redis_text(ngx_ai_redis_t *rd, redisReply *r, u_char *buf);
 
 /* whether the error's first word is this */
