@@ -68,7 +68,8 @@ typedef struct {
                                    where nothing is wanted */
     int64_t          amount;    /* of a bucket, by period */
     int64_t          sum;       /* allow, or what was spent when that is more */
-    int64_t          unspent;   /* part of sum */
+    int64_t          unspent;   /* part of sum; of a bucket of cost also what
+                                   is held: the store refills neither */
     int64_t          mine;      /* bucket: taken here and not refilled yet by
                                    one Nth; for a store that knows nothing */
     int64_t          want;
@@ -158,7 +159,8 @@ typedef struct {
     uint32_t         local;     /* the node is on its own: rates of plans that
                                    say so are judged by the share */
     uint32_t         nodes;     /* seen lately */
-    uint32_t         pad;
+    uint32_t         waits;     /* a worker wants what another asks for; kept
+                                   for the workers */
 } ai_lease_shard_t;
 
 /* a copy; lock-free, words may be of two moments */

@@ -1,0 +1,553 @@
+
+/*
+ * The keeper: the worker whose ledger is the sink keeps the node in the store.
+ *
+ * A shard that does not answer is looked at without an epoch, which does
+ * nothing there: a node that is not answered must not be heard, or it would
+ * never be on its own.  Then heartbeats say that the node lives; one that is
+ * not heard reports all that it has and says so.
+ */
+
+
+#include "ngx_ai_lease_int.h"
+
+
+static void ngx_ai_lease_report_done(ngx_ai_lease_ask_t *a);
+static void ngx_ai_lease_beat_done(ngx_ai_lease_ask_t *a);
+
+
+/* ---- the file ---- */
+
+static ngx_int_t
+ngx_ai_lease_adopt_file(ngx_ai_lease_t *ls)
+{
+    uint32_t               i;
+    ngx_int_t              rc;
+    ngx_ai_lease_place_t  *p;
+    ngx_ai_lease_state_t   st;
+
+    rc = ngx_ai_lease_file_lock(ls->fd);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_ai_lease_file_read(ls->fd, &st);
+
+    if (rc == NGX_OK
+        && ngx_memcmp(st.zone_id, ai_book_zone_id(ls->book), 16) != 0)
+    {
+        ls->outdated = 1;
+        rc = NGX_BUSY;
+    }
+
+    if (rc == NGX_OK) {
+
+        for (i = 0; i < ls->nshards; i++) {
+            p = &ls->shards[i];
+
+            if (ai_lease_epoch_cmp(&st.epoch[i], &p->found) < 0) {
+                st.epoch[i] = p->found;
+
+            } else {
+                p->found = st.epoch[i];
+            }
+        }
+
+        rc = ngx_ai_lease_file_write(ls->fd, &st);
+    }
+
+    ngx_ai_lease_file_unlock(ls->fd);
+
+    return rc;
+}
+
+
+/* new epochs: no operation carries one that is not in the file */
+
+static void
+ngx_ai_lease_adopt(ngx_ai_lease_t *ls)
+{
+    uint32_t           i;
+    ngx_int_t          rc;
+    ngx_uint_t         n;
+    ai_lease_epoch_t   epoch;
+    ai_lease_shard_t   sh;
+
+    for (i = 0, n = 0; i < ls->nshards; i++) {
+        n += ls->shards[i].fresh;
+    }
+
+    if (n == 0) {
+        return;
+    }
+
+    rc = ngx_ai_lease_adopt_file(ls);
+
+    if (rc != NGX_OK) {
+
+        if (rc != NGX_BUSY && !ls->said_file) {
+            ls->said_file = 1;
+            ngx_log_error(NGX_LOG_CRIT, ls->log,
+                          rc == NGX_ERROR ? ngx_errno : 0,
+                          "ai leases: could not write \"%V/"
+                          NGX_AI_LEASE_FILE "\", nothing is leased",
+                          &ls->ledger->path);
+        }
+
+        return;
+    }
+
+    ls->said_file = 0;
+
+    ngx_ai_zone_lock(ls->zone);
+
+    for (i = 0; i < ls->nshards; i++) {
+        ls->shards[i].fresh = 0;
+        ai_lease_shard_get(ls->book, i, &sh);
+
+        epoch.count = sh.epoch;
+        epoch.random = sh.random;
+
+        if (ai_lease_epoch_cmp(&epoch, &ls->shards[i].found) < 0) {
+            sh.epoch = ls->shards[i].found.count;
+            sh.random = ls->shards[i].found.random;
+            sh.heard = 0;
+            sh.seeded = 0;
+            ai_lease_shard_set(ls->book, i, &sh);
+        }
+    }
+
+    ngx_ai_zone_unlock(ls->zone);
+}
+
+
+/* ---- a shard ---- */
+
+void
+ngx_ai_lease_place_look(ngx_ai_lease_t *ls, ngx_ai_lease_place_t *p)
+{
+    /* one that was closed as idle when the worker quit is made when needed */
+
+    if (ngx_exiting || ngx_ai_redis_ready(ls->redis, p->slot)) {
+        p->gone = 0;
+
+    } else if (!p->gone) {
+        p->gone = 1;
+        p->away = ngx_current_msec;
+    }
+}
+
+
+static void
+ngx_ai_lease_say(ngx_ai_lease_t *ls, uint32_t shard, ngx_ai_lease_kind_t kind,
+    ngx_uint_t heard)
+{
+    ngx_ai_lease_ask_t  *a;
+
+    a = ngx_ai_lease_ask_get(ls);
+    if (a == NULL) {
+        return;
+    }
+
+    a->kind = kind;
+    a->lease.shard = shard;
+
+    if (ngx_ai_lease_send(a, heard) != NGX_OK) {
+        ngx_ai_lease_ask_free(a);
+        return;
+    }
+
+    ls->shards[shard].busy = 1;
+
+    if (kind == NGX_AI_LEASE_BEAT) {
+        ls->shards[shard].beat = ngx_current_msec;
+    }
+}
+
+
+/* NGX_OK: all is reported; NGX_AGAIN: not yet; NGX_ERROR: begin again later */
+
+static ngx_int_t
+ngx_ai_lease_report_all(ngx_ai_lease_t *ls, uint32_t shard)
+{
+    int                    rc;
+    ai_now_t               now;
+    uint32_t               at;
+    ngx_uint_t             rounds;
+    ngx_ai_lease_ask_t    *a;
+    ngx_ai_lease_place_t  *p;
+
+    p = &ls->shards[shard];
+
+    for (rounds = 0;
+         !p->reported && p->flight < NGX_AI_LEASE_FLIGHT
+         && rounds < NGX_AI_LEASE_ROUNDS;
+         rounds++)
+    {
+        a = ngx_ai_lease_ask_get(ls);
+        if (a == NULL) {
+            return NGX_AGAIN;
+        }
+
+        a->kind = NGX_AI_LEASE_REPORT;
+
+        at = p->cursor;
+
+        ngx_ai_now(&now);
+        ngx_ai_zone_lock(ls->zone);
+        rc = ai_lease_report(ls->book, shard, &p->cursor, NGX_AI_LEASE_STEPS,
+                             &now, &a->lease);
+        ngx_ai_zone_unlock(ls->zone);
+
+        if (rc == AI_OK) {
+
+            if (ngx_ai_lease_send(a, 0) == NGX_OK) {
+                p->flight++;
+                continue;
+            }
+
+            ngx_ai_lease_drop(a);
+            p->failed = 1;
+
+        } else if (rc != AI_BUSY) {
+            p->reported = 1;
+        }
+
+        ngx_ai_lease_ask_free(a);
+
+        /* somebody asks for the next one */
+
+        if (rc == AI_BUSY && at == p->cursor) {
+            break;
+        }
+    }
+
+    if (!p->reported || p->flight) {
+        return NGX_AGAIN;
+    }
+
+    return p->failed ? NGX_ERROR : NGX_OK;
+}
+
+
+static void
+ngx_ai_lease_report_begin(ngx_ai_lease_place_t *p, const ai_lease_shard_t *sh)
+{
+    if (p->reporting && p->told.count == sh->epoch
+        && p->told.random == sh->random)
+    {
+        return;
+    }
+
+    p->reporting = 1;
+    p->reported = 0;
+    p->failed = 0;
+    p->cursor = 0;
+    p->told.count = sh->epoch;
+    p->told.random = sh->random;
+}
+
+
+static void
+ngx_ai_lease_unusable(ngx_ai_lease_t *ls, uint32_t shard)
+{
+    ai_lease_shard_t  sh;
+
+    ngx_ai_zone_lock(ls->zone);
+
+    ai_lease_shard_get(ls->book, shard, &sh);
+    sh.usable = 0;
+    ai_lease_shard_set(ls->book, shard, &sh);
+
+    ngx_ai_zone_unlock(ls->zone);
+}
+
+
+static void
+ngx_ai_lease_keep_shard(ngx_ai_lease_t *ls, uint32_t shard)
+{
+    ngx_int_t              rc;
+    ai_lease_shard_t       sh;
+    ngx_ai_lease_place_t  *p;
+
+    p = &ls->shards[shard];
+
+    ai_lease_shard_get(ls->book, shard, &sh);
+    ngx_ai_lease_place_look(ls, p);
+
+    if (p->gone) {
+        p->looked = 0;
+
+        if (sh.usable && ngx_current_msec - p->away >= ls->conf->timeout) {
+            p->end = NGX_AI_LEASE_UNSENT;
+            ngx_ai_lease_unusable(ls, shard);
+        }
+
+        return;
+    }
+
+    if (p->busy || p->fresh) {
+        return;
+    }
+
+    if (sh.epoch == 0 || (!sh.usable && !p->looked)) {
+        ngx_ai_lease_say(ls, shard, NGX_AI_LEASE_LOOK, 0);
+        return;
+    }
+
+    if (!sh.heard || sh.local || p->again) {
+        ngx_ai_lease_report_begin(p, &sh);
+
+        rc = ngx_ai_lease_report_all(ls, shard);
+
+        if (rc == NGX_OK) {
+            ngx_ai_lease_say(ls, shard, NGX_AI_LEASE_BEAT, 1);
+
+        } else if (rc == NGX_ERROR) {
+            p->reporting = 0;
+        }
+
+        return;
+    }
+
+    p->reporting = 0;
+
+    if (!sh.usable || ngx_current_msec - p->beat >= ls->conf->lease / 4) {
+        ngx_ai_lease_say(ls, shard, NGX_AI_LEASE_BEAT, 0);
+    }
+}
+
+
+/*
+ * A node is on its own once the store, which may have heard it last by what
+ * was sent then, gives its share to no one else.
+ */
+
+void
+ngx_ai_lease_local(ngx_ai_lease_t *ls)
+{
+    uint32_t          i;
+    ai_now_t          now;
+    ai_lease_shard_t  sh;
+
+    if (ngx_current_msec - ls->born < ls->conf->connect_timeout) {
+        return;
+    }
+
+    ngx_ai_now(&now);
+
+    for (i = 0; i < ls->nshards; i++) {
+        ai_lease_shard_get(ls->book, i, &sh);
+
+        if (sh.usable || sh.local
+            || ((ls->conf->nodes > 1 || sh.nodes > 1)
+                && now.mono_ms <= sh.sent_ms + ngx_ai_lease_hold(ls->conf)))
+        {
+            continue;
+        }
+
+        ngx_ai_zone_lock(ls->zone);
+
+        ai_lease_shard_get(ls->book, i, &sh);
+
+        if (!sh.usable) {
+            sh.local = 1;
+            ai_lease_shard_set(ls->book, i, &sh);
+        }
+
+        ngx_ai_zone_unlock(ls->zone);
+    }
+}
+
+
+/* ---- what has come of an operation ---- */
+
+void
+ngx_ai_lease_kept(ngx_ai_lease_ask_t *a)
+{
+    switch (a->kind) {
+
+    case NGX_AI_LEASE_RETURN:
+        ngx_ai_lease_return_done(a);
+        break;
+
+    case NGX_AI_LEASE_REPORT:
+        ngx_ai_lease_report_done(a);
+        break;
+
+    default:
+        ngx_ai_lease_beat_done(a);
+    }
+}
+
+
+/* a newer epoch is the next thing to be told to the file */
+
+static ngx_uint_t
+ngx_ai_lease_found(ngx_ai_lease_ask_t *a)
+{
+    ai_lease_epoch_t       epoch;
+    ai_lease_shard_t       sh;
+    ngx_ai_lease_place_t  *p;
+
+    if (a->end != NGX_AI_LEASE_HEARD
+        || a->reply.status != AI_LEASE_STATUS_EPOCH)
+    {
+        return 0;
+    }
+
+    p = &a->ls->shards[a->lease.shard];
+    ai_lease_shard_get(a->ls->book, a->lease.shard, &sh);
+
+    epoch.count = sh.epoch;
+    epoch.random = sh.random;
+
+    if (ai_lease_epoch_cmp(&epoch, &a->reply.epoch) >= 0
+        || (p->fresh && ai_lease_epoch_cmp(&p->found, &a->reply.epoch) >= 0))
+    {
+        return 0;
+    }
+
+    p->found = a->reply.epoch;
+    p->fresh = 1;
+
+    return 1;
+}
+
+
+static void
+ngx_ai_lease_report_done(ngx_ai_lease_ask_t *a)
+{
+    ngx_uint_t             answered, found;
+    ngx_ai_lease_t        *ls;
+    ngx_ai_lease_place_t  *p;
+
+    ls = a->ls;
+    p = &ls->shards[a->lease.shard];
+    answered = ngx_ai_lease_answered(a);
+    found = ngx_ai_lease_found(a);
+
+    ngx_ai_lease_ask_free(a);
+    p->flight--;
+
+    if (answered) {
+        ngx_ai_lease_count(ls, reported);
+
+    } else {
+        p->failed = 1;
+    }
+
+    if (answered || found) {
+        ngx_ai_lease_keep(ls);
+    }
+}
+
+
+/* the zone is locked */
+
+static void
+ngx_ai_lease_beat_heard(ngx_ai_lease_ask_t *a, ngx_ai_lease_place_t *p)
+{
+    ai_lease_shard_t  sh;
+
+    ai_lease_shard_get(a->ls->book, a->lease.shard, &sh);
+
+    if (sh.epoch != a->reply.epoch.count
+        || sh.random != a->reply.epoch.random)
+    {
+        return;
+    }
+
+    sh.usable = 1;
+
+    if (a->call.heard && a->reply.heard) {
+        sh.heard = 1;
+        sh.seeded = a->reply.seeded;
+        sh.local = 0;
+        p->again = 0;
+    }
+
+    ai_lease_shard_set(a->ls->book, a->lease.shard, &sh);
+}
+
+
+static void
+ngx_ai_lease_beat_done(ngx_ai_lease_ask_t *a)
+{
+    ngx_uint_t             go;
+    ngx_ai_lease_t        *ls;
+    ngx_ai_lease_place_t  *p;
+
+    ls = a->ls;
+    p = &ls->shards[a->lease.shard];
+
+    p->busy = 0;
+    p->end = a->end;
+    go = ngx_ai_lease_found(a);
+
+    if (a->end != NGX_AI_LEASE_HEARD) {
+        p->looked = 0;
+
+    } else {
+        p->status = a->reply.status;
+        p->ahead_ms = (int64_t) (a->reply.time_ms - ngx_ai_now_ms());
+    }
+
+    if (a->kind == NGX_AI_LEASE_LOOK) {
+        p->looked = a->end == NGX_AI_LEASE_HEARD
+                    && (a->reply.status == AI_LEASE_STATUS_OK
+                        || a->reply.status == AI_LEASE_STATUS_EPOCH);
+        go |= p->looked;
+
+    } else if (ngx_ai_lease_answered(a)) {
+
+        if (ls->keeper) {
+            ngx_ai_zone_lock(ls->zone);
+            ngx_ai_lease_beat_heard(a, p);
+            ngx_ai_zone_unlock(ls->zone);
+        }
+
+        if (a->call.heard) {
+            p->reporting = 0;
+        }
+
+        /* one that is said to be unheard all the same waits for the tick */
+
+        go |= a->reply.heard || !a->call.heard;
+
+    } else if (a->end == NGX_AI_LEASE_HEARD
+               && a->reply.status != AI_LEASE_STATUS_EPOCH)
+    {
+        p->looked = 0;
+    }
+
+    ngx_ai_lease_ask_free(a);
+
+    if (go) {
+        ngx_ai_lease_keep(ls);
+    }
+}
+
+
+/* ---- from time to time ---- */
+
+void
+ngx_ai_lease_keep(ngx_ai_lease_t *ls)
+{
+    uint32_t  i;
+
+    if (!ls->keeper || ls->returning) {
+        return;
+    }
+
+    ngx_ai_lease_adopt(ls);
+
+    for (i = 0; i < ls->nshards; i++) {
+        ngx_ai_lease_keep_shard(ls, i);
+    }
+
+    if (ngx_ai_lease_returnable_any(ls)) {
+        (void) ngx_ai_lease_return(ls, 0);
+    }
+}
