@@ -23,7 +23,8 @@
 -- or "COUNT-16 hex"), 4 fresh (16 hex), 5 token of the server, 6 now_ms of the
 -- node, 7 tolerance ms, 8 hold_ms, 9 N, 10 flags ("h": the node's report ends
 -- here; "d": no worker of an older start lives); then for each cell: kind (w,
--- b, s), local (0, 1), limit, per_tick, tick_us, sum, unspent, mine, want,
+-- b, s), local (1: silent nodes keep their shares of it; + 2: the sum of a
+-- bucket begins anew), limit, per_tick, tick_us, sum, unspent, mine, want,
 -- need, ttl_s (0: none)
 --
 -- REPLY
@@ -312,7 +313,8 @@ local function cell_args(i)
   local c = {
     key = KEYS[1 + i],
     kind = ARGV[at + 1],
-    shared = ARGV[at + 2] == '1',
+    shared = match(ARGV[at + 2], '^[13]$'),
+    fresh = match(ARGV[at + 2], '^[23]$'),
     limit = amount(ARGV[at + 3]),
     per_tick = natural(ARGV[at + 4]),
     tick = number(ARGV[at + 5]),
@@ -326,9 +328,10 @@ local function cell_args(i)
     older = zero,
     drop = {},
   }
-  if not match(c.kind, '^[wbs]$') or not c.limit or not c.per_tick
-     or not c.tick or not c.sum or not c.unspent or not c.mine or not c.want
-     or not c.need or not c.ttl or c.tick == 0 and less(zero, c.per_tick)
+  if not match(c.kind, '^[wbs]$') or not match(ARGV[at + 2], '^[0-3]$')
+     or not c.limit or not c.per_tick or not c.tick or not c.sum
+     or not c.unspent or not c.mine or not c.want or not c.need
+     or not c.ttl or c.tick == 0 and less(zero, c.per_tick)
   then
     return nil
   end
@@ -494,7 +497,7 @@ end
 local function bucket_charge(c, returning)
   local own = c.own
   local whole = add(c.mine, c.unspent)
-  if not own or sub(own.op, 1, 10) ~= start then
+  if not own or c.fresh or sub(own.op, 1, 10) ~= start then
     return whole
   end
   local n = minus(c.sum, own.total)
