@@ -93,6 +93,28 @@ test_words(void **state)
 }
 
 
+/* silent nodes keep their shares; the sum begins anew */
+
+static void
+test_words_bits(void **state)
+{
+    unsigned  i;
+    char      text[2];
+
+    (void) state;
+    text[1] = '\0';
+
+    for (i = 0; i < 4; i++) {
+        cells[0].local = i & 1;
+        cells[0].fresh = (i & 2) != 0;
+        text[0] = (char) ('0' + i);
+
+        assert_int_equal(ai_lease_words(&w, &call, cells, 1), AI_OK);
+        is(&w.args[11], text);
+    }
+}
+
+
 static void
 test_words_beat(void **state)
 {
@@ -386,6 +408,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test_setup(test_words, setup),
+        cmocka_unit_test_setup(test_words_bits, setup),
         cmocka_unit_test_setup(test_words_beat, setup),
         cmocka_unit_test_setup(test_words_most, setup),
         cmocka_unit_test_setup(test_words_odd, setup),
