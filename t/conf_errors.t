@@ -63,8 +63,8 @@ bad('ledger sync', 'invalid parameter "sync=soon"',
     top => 'ai_ledger a sync=soon; #!');
 bad('ledger parameter', 'invalid parameter "size=1m"',
     top => 'ai_ledger a size=1m; #!');
-bad('redis block', 'unknown directive "ai_redis"',
-    top => "ai_redis { #!\n}");
+bad('redis twice', '"ai_redis" directive is duplicate',
+    top => "ai_redis { server 127.0.0.1; }\nai_redis { #!\n}");
 bad('postgres twice', '"ai_postgres" directive is duplicate',
     top => pg_block() . "\nai_postgres { #!\n}");
 bad('alias without a model', 'invalid number of arguments in "ai_alias"',
@@ -79,6 +79,92 @@ bad('alias with a model\'s name', 'ai_alias "m" has the name of an ai_model',
     top => 'ai_alias m m; #!');
 bad('block in a server', '"ai_plan" directive is not allowed here',
     server => "ai_plan x { #!\n}");
+
+
+# ---- redis
+
+redis('unknown word', 'unknown directive "host"', 'host h; #!');
+redis('word twice', '"user" directive is duplicate', "user u;\nuser u; #!");
+
+for my $word (qw(server cluster user password_file prefix connect_timeout
+    timeout lease nodes))
+{
+    redis("$word without a value",
+        qq(invalid number of arguments in "$word"), "$word; #!");
+    redis("$word twice", qq("$word" directive is duplicate),
+        redis_word($word) . "\n" . redis_word($word) . ' #!')
+        if $word ne 'server';
+}
+
+bad('redis with a name', 'invalid number of arguments in "ai_redis"',
+    top => 'ai_redis main { #!');
+bad('redis in a server', '"ai_redis" directive is not allowed here',
+    server => 'ai_redis { #!');
+bad('redis without a server', qr/"server" is missing in ai_redis(?= in)/,
+    top => "ai_redis { #!\nnodes 2;\n}");
+
+redis('no such host', 'host not found in "server" "nowhere.invalid"',
+    'server nowhere.invalid; #!');
+redis('no host', 'no host in "server" ":6379"', 'server :6379; #!');
+redis('odd port', 'invalid port in "server" "127.0.0.1:70000"',
+    'server 127.0.0.1:70000; #!');
+redis('socket without a path', 'no path in the unix domain socket in',
+    'server unix:; #!');
+redis('relative socket', 'relative path in "server" "unix:run"',
+    'server unix:run; #!');
+redis('long path of a socket', 'too long path in the unix domain socket in',
+    'server unix:/' . 'x' x 108 . '; #!');
+redis('cluster', 'invalid value "yes" in "cluster"', 'cluster yes; #!');
+redis('empty user', 'invalid value "" in "user"', 'user ""; #!');
+redis('user of two words', 'invalid value "a b" in "user"', 'user "a b"; #!');
+redis('long user', 'in "user" directive', 'user ' . 'x' x 129 . '; #!');
+redis('missing password', qr/open\(\) "\S+none" failed \(2: No such file/,
+    "password_file $dir/none; #!");
+redis('empty password', qr/password in "\S+empty" is empty/,
+    "password_file $dir/empty; #!");
+redis('long password', qr/file "\S+long" is too long for a password/,
+    "password_file $dir/long; #!");
+redis('password of two lines', qr/password in "\S+lines" is not one line/,
+    "password_file $dir/lines; #!");
+redis("prefix $_", 'in "prefix" directive', qq(prefix "$_"; #!))
+    for '{a}', 'a b', 'x' x 33, 'a/b';
+redis("nodes $_", qq(invalid value "$_" in "nodes"), "nodes $_; #!")
+    for 0, -1, 65, 'two';
+
+for my $word (qw(connect_timeout timeout lease)) {
+    for my $value (qw(0 -1 soon 60d)) {
+        redis("$word $value", qq(invalid value "$value" in "$word"),
+            "$word $value; #!");
+    }
+}
+
+redis("lease $_", '"lease" directive must be between 100ms and 60s',
+    "lease $_; #!") for '99ms', '61s';
+
+redis_end('user without a password', '"user" needs "password_file"',
+    'user u;');
+redis_end('cluster of a socket', '"cluster" is not for a unix domain socket',
+    'server unix:/run/redis.sock; cluster on;');
+redis_end('short lease', '"lease" is shorter than 4 times "timeout"',
+    'lease 199ms;');
+redis_end('long timeout', '"lease" is shorter than 4 times "timeout"',
+    'timeout 501ms;');
+
+good('redis', top => 'ai_redis { server 127.0.0.1; }');
+good('redis, all words', top => "ai_redis { server 127.0.0.1:7000;
+    server localhost:7001; server [::1]:7002; cluster on; user u;
+    password_file $dir/secret; prefix 'a.B_9:-'; connect_timeout 1s;
+    timeout 25ms; lease 100ms; nodes 64; }");
+good('redis, the other ends', top => "ai_redis { server unix:/run/r.sock;
+    password_file $dir/secret; prefix ''; lease 60s; timeout 15s; nodes 1; }");
+
+like(scalar test(top => 'ai_redis { server 192.0.2.1; }'),
+    qr/\[warn\].* go to "192.0.2.1:6379" of ai_redis without TLS in .*:\d+/,
+    'a server far away');
+unlike(scalar test(top => 'ai_redis { server 10.1.2.3; server [fd00::1]; }'),
+    qr/\[warn\]/, 'private addresses');
+unlike(scalar test('-T' => 1, top => "ai_redis { server 127.0.0.1;
+    password_file $dir/secret; }"), qr/\Q$secret\E/, 'password in no dump');
 
 
 # ---- postgres
@@ -359,6 +445,11 @@ plan_('concurrency twice', 'duplicate limit of "concurrency"',
 plan_('limit of one key', '"limit" directive takes "key=" only in ai_tenant',
     'limit requests 5/m key=a; #!');
 plan_('pattern', 'invalid name "gpt?"', 'models m gpt?; #!');
+plan_("queue $_", qq(invalid number "$_" in "queue" directive),
+    "queue $_; #!") for 0, -1, 10001, 'many';
+plan_("queue with $_", qq(invalid parameter "$_"), "queue 5 $_; #!")
+    for 'timeout=0', 'timeout=61s', 'timeout=', 'wait=2s', 'timeout=soon';
+plan_('queue twice', '"queue" directive is duplicate', "queue 1;\nqueue 2; #!");
 plan_('on_store_loss', 'invalid value "pass" in "on_store_loss"',
     'on_store_loss pass; #!');
 plan_('unbounded', 'invalid value "on" in "unbounded"', 'unbounded on; #!');
@@ -513,6 +604,25 @@ good('https to loopback needs no verification', ssl => '', provider =>
 good('name of a group with proxy_ssl_name', provider =>
     'ai_provider p { api openai; base https://h:8443; upstream h; }',
     server => 'proxy_ssl_name $ai_host;');
+for ("queue 5;\nlimit concurrency 2;", "queue 10000 timeout=60s;\n"
+    . 'limit concurrency 2 per=key;')
+{
+    unlike(scalar test(plan => "ai_plan pro { models m; $_ }"), qr/\[warn\]/,
+        'queue with a limit of concurrency');
+}
+
+unlike(scalar test(plan => 'ai_plan pro { models m; queue 5; }',
+    tenant => "ai_tenant acme { plan pro; limit concurrency 2;
+    key sha256:$hex; }"), qr/\[warn\]/, 'queue with one of a tenant');
+unlike(scalar test(plan => 'ai_plan pro { models m; queue 5; }',
+    tenant => "ai_tenant acme { plan pro; key sha256:$hex name=a;
+    limit concurrency 2 key=a; }"), qr/\[warn\]/, 'queue with one of a key');
+unlike(scalar test(plan => 'ai_plan pro { models m; queue 5; }',
+    top => pg_block()), qr/\[warn\]/, 'queue for tenants of the directory');
+like(scalar test(plan => 'ai_plan pro { models m; queue 5; }'),
+    qr/\[warn\].*"queue" of ai_plan "pro" has no effect .* in .*:\d+$/m,
+    'queue without a limit of concurrency');
+
 good('status below a gateway', server => 'location = /s { ai_status; }');
 good('location without the gateway', server =>
     'location /x { ai_gateway off; proxy_pass http://h; }');
@@ -656,6 +766,34 @@ sub pg_end {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     bad("postgres: $title", $text, top => "ai_postgres { #!\n"
         . "server $server; database d; user u; $words\n}");
+}
+
+
+sub redis_word {
+    my ($word) = @_;
+
+    my %value = (cluster => 'off', user => 'u', password_file => "$dir/secret",
+        prefix => 'ai:', nodes => 2, lease => '2s');
+
+    return "$word " . ($value{$word} // '50ms') . ';';
+}
+
+
+sub redis {
+    my ($title, $text, $line) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    bad("redis: $title", $text,
+        top => "ai_redis {\nserver 127.0.0.1;\n$line\n}");
+}
+
+
+sub redis_end {
+    my ($title, $text, $words) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    bad("redis: $title", $text,
+        top => "ai_redis { #!\nserver 127.0.0.1; $words\n}");
 }
 
 

@@ -45,7 +45,7 @@ open my $log, '>', "$dir/run.log" or die "run.log: $!\n";
 my $made = `make -s db 2>&1`;
 
 is($?, 0, 'make db') or diag($made);
-like($made, qr/applied 010_webhook/, 'it has the schema');
+like($made, qr/applied 011_limits/, 'it has the schema');
 like(scalar `make -s db 2>&1`, qr/nothing to apply/, 'once');
 
 $gateway = fork();

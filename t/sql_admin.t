@@ -70,6 +70,16 @@ is(admin('set_plan', name => 'pro', max_output => 0, on_revoke => 'finish',
 is($pg->value("SELECT max_output IS NULL, share, array_to_string(models, ' ')
     FROM ai.plans"), 't|30|gpt-* claude-x', 'what was not given stays');
 
+admin('set_plan', name => 'pro', queue => 50, queue_timeout => 300);
+is($pg->value("SELECT queue, queue_timeout FROM ai.plans"), '50|300', 'queue');
+admin('set_plan', name => 'pro', queue => 0);
+is($pg->value("SELECT queue IS NULL, queue_timeout FROM ai.plans"), 't|300',
+    'no queue');
+refused(qr/^22023 queue must be 1 to 10000/, 'long queue',
+    set_plan => name => 'pro', queue => 10001);
+refused(qr/^22023 queue_timeout must be 1 to 60000/, 'timeout of 0',
+    set_plan => name => 'pro', queue_timeout => 0);
+
 admin('create_tenant', name => 'acme', plan => 'pro',
     labels => { team => 'search' }, alert_shares => [90, 50, 90]);
 is($pg->value("SELECT alert_shares, labels FROM ai.tenants"),

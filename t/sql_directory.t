@@ -87,7 +87,7 @@ is_deeply($empty->{docs}, {}, 'nothing there');
 is($empty->{end}[2], 'full', 'told in full');
 
 admin(q{create_plan('pro', models => '{gpt-*,claude-x}', max_output => 4096,
-    unbounded => 'allow', on_revoke => 'finish', share => 30,
+    unbounded => 'allow', on_revoke => 'finish', share => 30, queue => 50,
     priority => 'dedicated')});
 admin(q{set_limit('cost', 500.5, 'month', plan => 'pro')});
 admin(q{set_limit('requests', 10, 'm', plan => 'pro', per_key => true)});
@@ -112,7 +112,7 @@ my $all = feed('', max => 2);
 my %docs = (
     'p pro' => 'models gpt-* claude-x;max_output 4096;on_store_loss local;'
         . 'unbounded allow;on_abort cancel;on_revoke finish;'
-        . 'priority dedicated;share 30;limit cost month 500500000000 0;'
+        . 'priority dedicated;share 30;queue 50 2000;limit cost month 500500000000 0;'
         . 'key_limit requests m 10 10;',
     't acme' => 'plan pro;state active;labels {"team": "a b"};'
         . 'limit concurrency - 5 0;key_limit tokens h 1000 7;'

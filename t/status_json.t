@@ -22,6 +22,8 @@ is_deeply([ sort map { $_->{pid} } @{ $s->{workers} } ],
     [ sort $t->workers ], 'workers');
 ok($s->{zone}{size} > $s->{zone}{used}, 'zone');
 is($s->{ledger}{state}, 'open', 'ledger');
+is_deeply($s->{queue}, { queued => 0, queued_out => 0 }, 'queue');
+ok(exists $s->{redis} && !defined $s->{redis}, 'no redis');
 is($s->{totals}{tenants}, 2, 'tenants configured');
 is_deeply($s->{tenants}, [], 'none of them seen');
 is_deeply([ map { "$_->{name} $_->{api}" } @{ $s->{providers} } ],

@@ -38,6 +38,9 @@ is($m->{'ai_provider_requests_total{provider="openai"}'}, 1,
     'requests of a provider');
 is($m->{'ai_provider_open{provider="openai"}'}, 0, 'nothing open');
 is($m->{ai_ledger_open}, 1, 'ledger');
+is($m->{ai_queue_queued_total}, 0, 'nobody waited for a slot');
+is($m->{ai_queue_out_total}, 0, 'or in vain');
+is(scalar(grep { /^ai_(?:redis|lease)_/ } keys %$m), 0, 'no Redis');
 is($m->{ai_workers}, 1, 'workers');
 
 # the format: families stand together, each after its type

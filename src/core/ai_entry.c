@@ -164,6 +164,8 @@ ai_entry_plan(const ai_char *record, size_t len, ai_entry_plan_t *e)
     if (len != sizeof(*r) + n * sizeof(ai_limit_t) + (uint64_t) r->patterns
         || r->store_loss > 2 || r->unbounded > 2 || r->drain > 1
         || r->priority > 2 || r->revoke_finish > 1
+        || r->queue > AI_ENTRY_QUEUE || r->queue_ms > AI_ENTRY_QUEUE_MS_MAX
+        || (r->queue == 0) != (r->queue_ms == 0)
         || ai_entry_check_limits((const void *) p, n) != AI_OK)
     {
         return AI_ERROR;
@@ -175,6 +177,8 @@ ai_entry_plan(const ai_char *record, size_t len, ai_entry_plan_t *e)
     e->nkey_limits = r->nkey_limits;
     e->max_output = r->max_output;
     e->share = r->share;
+    e->queue = r->queue;
+    e->queue_ms = r->queue_ms;
     e->store_loss = r->store_loss & 3;
     e->unbounded = r->unbounded & 3;
     e->drain = r->drain & 1;

@@ -31,6 +31,10 @@ AI_HIDDEN_BEGIN
 #define AI_ENTRY_LABELS    256      /* bytes of JSON */
 #define AI_ENTRY_LINES     64       /* of a model's prices */
 
+#define AI_ENTRY_QUEUE         10000    /* of a plan: who may wait */
+#define AI_ENTRY_QUEUE_MS      2000     /* for so long, unless it says */
+#define AI_ENTRY_QUEUE_MS_MAX  60000
+
 
 typedef struct {
     ai_str_t         tenant;
@@ -65,6 +69,8 @@ typedef struct {
     const ai_limit_t *key_limits;
     uint32_t         max_output;    /* 0: not set */
     uint32_t         share;
+    uint32_t         queue;         /* who may wait for a slot; 0: nobody */
+    uint32_t         queue_ms;      /* and for how long */
     unsigned         store_loss:2;  /* as ngx_http_ai_plan_t */
     unsigned         unbounded:2;
     unsigned         drain:1;

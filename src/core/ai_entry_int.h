@@ -57,7 +57,9 @@ typedef struct {
     uint8_t          drain;
     uint8_t          priority;
     uint8_t          revoke_finish;
-    uint8_t          pad[5];
+    uint8_t          pad;
+    uint16_t         queue;         /* were padding once, and so zero */
+    uint16_t         queue_ms;
 } ai_entry_plan_head_t;
 
 typedef struct {

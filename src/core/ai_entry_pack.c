@@ -411,6 +411,31 @@ ai_entry_plan_share(void *e, ai_entry_line_t *line)
 }
 
 
+/* "queue 50 2000": how many may wait, and for how many milliseconds */
+
+static int
+ai_entry_plan_queue(void *e, ai_entry_line_t *line)
+{
+    ai_entry_plan_doc_t *doc = e;
+
+    uint64_t  n, ms;
+    ai_str_t  word;
+
+    if (ai_entry_next(line, &word) != AI_OK
+        || ai_entry_digits(&word, AI_ENTRY_QUEUE, &n) != AI_OK || n == 0
+        || ai_entry_number(line, AI_ENTRY_QUEUE_MS_MAX, &ms) != AI_OK
+        || ms == 0)
+    {
+        return ai_entry_fail(line, "bad queue");
+    }
+
+    doc->r.queue = (uint16_t) n;
+    doc->r.queue_ms = (uint16_t) ms;
+
+    return AI_OK;
+}
+
+
 static int
 ai_entry_plan_limit(void *e, ai_entry_line_t *line)
 {
@@ -434,6 +459,7 @@ static const ai_entry_word_t  ai_entry_plan_words[] = {
     { "on_revoke", ai_entry_plan_on_revoke, 1 },
     { "priority", ai_entry_plan_priority, 1 },
     { "share", ai_entry_plan_share, 1 },
+    { "queue", ai_entry_plan_queue, 1 },
     { "limit", ai_entry_plan_limit, 0 },
     { "key_limit", ai_entry_plan_key_limit, 0 },
     { NULL, NULL, 0 }

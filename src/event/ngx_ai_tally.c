@@ -25,6 +25,7 @@ typedef struct {
     ngx_atomic_t             refused[AI_REFUSED_N];
     ngx_atomic_t             node[NGX_AI_NODE_N];
     ngx_atomic_t             stores[NGX_AI_TALLY_STORES][NGX_AI_TALLY_STORE_N];
+    ngx_atomic_t             redis[NGX_AI_TALLY_REDIS_N];
     ngx_ai_tally_provider_t  providers[NGX_AI_TALLY_PROVIDERS];
     uint32_t                 open[AI_BOOK_WORKERS][NGX_AI_TALLY_PROVIDERS];
 } ngx_ai_tally_sh_t;
@@ -433,4 +434,22 @@ ngx_ai_tally_store(ngx_ai_tally_t *t, ngx_ai_tally_store_t store,
     ngx_ai_tally_counter_t what)
 {
     return (t && t->sh) ? t->sh->stores[store][what] : 0;
+}
+
+
+void
+ngx_ai_tally_redis_add(ngx_ai_tally_t *t, ngx_ai_tally_redis_t what,
+    ngx_atomic_uint_t n)
+{
+    if (t && t->sh && n) {
+        (void) ngx_atomic_fetch_add(&t->sh->redis[what],
+                                    (ngx_atomic_int_t) n);
+    }
+}
+
+
+ngx_atomic_uint_t
+ngx_ai_tally_redis(ngx_ai_tally_t *t, ngx_ai_tally_redis_t what)
+{
+    return (t && t->sh) ? t->sh->redis[what] : 0;
 }

@@ -106,6 +106,18 @@ typedef enum {
     NGX_AI_TALLY_STORE_N
 } ngx_ai_tally_counter_t;
 
+/* what all workers said to Redis */
+
+typedef enum {
+    NGX_AI_TALLY_REDIS_CONNECTS = 0,
+    NGX_AI_TALLY_REDIS_LOST,
+    NGX_AI_TALLY_REDIS_CALLS,
+    NGX_AI_TALLY_REDIS_ERRORS,
+    NGX_AI_TALLY_REDIS_TIMEOUTS,
+    NGX_AI_TALLY_REDIS_REDIRECTS,
+    NGX_AI_TALLY_REDIS_N
+} ngx_ai_tally_redis_t;
+
 
 typedef struct ngx_ai_tally_s  ngx_ai_tally_t;
 
@@ -159,6 +171,11 @@ void ngx_ai_tally_store_add(ngx_ai_tally_t *t, ngx_ai_tally_store_t store,
     ngx_ai_tally_counter_t what, ngx_atomic_uint_t n);
 ngx_atomic_uint_t ngx_ai_tally_store(ngx_ai_tally_t *t,
     ngx_ai_tally_store_t store, ngx_ai_tally_counter_t what);
+
+void ngx_ai_tally_redis_add(ngx_ai_tally_t *t, ngx_ai_tally_redis_t what,
+    ngx_atomic_uint_t n);
+ngx_atomic_uint_t ngx_ai_tally_redis(ngx_ai_tally_t *t,
+    ngx_ai_tally_redis_t what);
 
 
 #endif /* NGX_AI_TALLY_H */

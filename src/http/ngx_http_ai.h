@@ -14,6 +14,7 @@
 #include <ngx_http.h>
 #include "../core/ai_api.h"
 #include "../core/ai_book.h"
+#include "../core/ai_entry.h"
 #include "../core/ai_error.h"
 #include "../core/ai_key.h"
 #include "../core/ai_limit.h"
@@ -23,8 +24,10 @@
 #include "../core/ai_request.h"
 #include "../core/ai_slot.h"
 #include "../event/ngx_ai_directory.h"
+#include "../event/ngx_ai_lease.h"
 #include "../event/ngx_ai_ledger.h"
 #include "../event/ngx_ai_pg.h"
+#include "../event/ngx_ai_redis.h"
 #include "../event/ngx_ai_shipper.h"
 #include "../event/ngx_ai_tally.h"
 #include "../event/ngx_ai_zone.h"
@@ -117,7 +120,14 @@ typedef struct {
     unsigned                   finish:1;    /* on_revoke finish */
     unsigned                   priority:2;  /* 0 best_effort, 1 guaranteed,
                                                2 dedicated */
+    unsigned                   slots:1;     /* it, or a tenant of it, has a
+                                               limit of concurrency */
     ngx_uint_t                 share;
+    ngx_uint_t                 queue;       /* requests of a party that may
+                                               wait for a slot; 0: none */
+    ngx_msec_t                 queue_timeout;
+    u_char                    *file;        /* where the queue stands */
+    ngx_uint_t                 line;
 } ngx_http_ai_plan_t;
 
 
@@ -197,8 +207,12 @@ typedef struct {
     ngx_ai_directory_t        *directory;   /* NULL: all is in nginx.conf */
     ngx_str_t                  registered;  /* ngx_http_ai_register_text() */
 
+    ngx_ai_redis_conf_t       *redis;       /* NULL: no ai_redis block */
+
     /* of the worker, set in init_process */
     ngx_ai_ledger_t           *ledger_open;
+    ngx_ai_lease_t            *lease;       /* NULL: not wanted, or not made
+                                               yet */
 
     /* of the worker too; NULL: not wanted, or not made yet */
     ngx_ai_pg_t               *pg_ledger;   /* the shipper's */
@@ -293,6 +307,7 @@ ngx_int_t ngx_http_ai_conf_resolve(ngx_conf_t *cf,
 char *ngx_http_ai_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_ledger(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_postgres(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_provider(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_model(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_alias(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -343,6 +358,7 @@ typedef struct {
                                                makes the request from ours */
     void                      *elts;        /* ours; malloc()ed */
 
+    struct ngx_http_ai_wait_s *wait;        /* NULL: it never waited */
     ai_slot_t                 *slot;        /* ours until it is ended */
     ai_ref_t                   hold;        /* 0: none, or settled */
     int64_t                    hold_nanos;
@@ -373,6 +389,8 @@ typedef struct {
     ngx_str_t                  page;        /* JSON in place of nginx's HTML */
 
     uint8_t                    status;      /* ai_status_t */
+    uint8_t                    unvouched;   /* the status where no store could
+                                               be asked; 0: none */
     unsigned                   hints:2;
     unsigned                   presented:1; /* its key was read and blanked */
     unsigned                   coded:1;     /* the body is compressed */
@@ -513,6 +531,11 @@ void ngx_http_ai_watch(ngx_http_ai_ctx_t *ctx);
 void ngx_http_ai_unwatch(ngx_http_ai_ctx_t *ctx);
 
 
+/* a figure of the node's leases, to be added to or read */
+#define ngx_http_ai_lease_count(mcf, name)                                   \
+    ((ngx_atomic_t *) &ai_lease_stat((mcf)->zone->book)->name)
+
+
 /* ngx_http_ai_refuse.c: answers in the dialect of the route */
 
 /*
@@ -613,14 +636,19 @@ ngx_int_t ngx_http_ai_admin_access(ngx_http_request_t *r,
 ngx_int_t ngx_http_ai_admin_handler(ngx_http_request_t *r);
 
 /*
- * ngx_http_ai_stores.c: the dealings with PostgreSQL, for "ai_status".  start:
- * worker, with ai_postgres; from then on this worker tells the others what it
- * did, and once more by tell(), before anything of it is closed.
+ * ngx_http_ai_stores.c: the dealings with stores, for "ai_status".  start:
+ * worker, with ai_postgres or ai_redis; from then on this worker tells the
+ * others what it did, and once more by tell(), before anything is closed.
  */
 void ngx_http_ai_stores_start(ngx_cycle_t *cycle,
     ngx_http_ai_main_conf_t *mcf);
 void ngx_http_ai_stores_tell(ngx_http_ai_main_conf_t *mcf);
 void ngx_http_ai_status_stores(ngx_http_ai_json_t *js,
+    ngx_http_ai_main_conf_t *mcf);
+
+/* ngx_http_ai_redis.c: the same for Redis and the queues */
+void ngx_http_ai_redis_tell(ngx_http_ai_main_conf_t *mcf);
+void ngx_http_ai_status_redis(ngx_http_ai_json_t *js,
     ngx_http_ai_main_conf_t *mcf);
 
 /* appends "name":n */

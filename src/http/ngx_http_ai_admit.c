@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_ai_admit.h"
+#include "ngx_http_ai_wait.h"
 
 
 typedef ngx_int_t (*ngx_http_ai_step_pt)(ngx_http_request_t *r,
@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_ai_step_type(ngx_http_request_t *r,
 static ngx_int_t ngx_http_ai_step_body(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
 static ngx_int_t ngx_http_ai_step_key(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
+static ngx_int_t ngx_http_ai_step_again(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
 static ngx_int_t ngx_http_ai_step_scan(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
@@ -53,10 +55,19 @@ static const ngx_http_ai_step_pt  ngx_http_ai_steps[] = {
     NULL
 };
 
+/* of a request that has waited at step_hold */
+
+static const ngx_http_ai_step_pt  ngx_http_ai_steps_again[] = {
+    ngx_http_ai_step_again,
+    ngx_http_ai_step_hold,
+    ngx_http_ai_step_target,
+    NULL
+};
+
 
 /*
  * The scan of a body is used up before the handler returns, and a worker runs
- * one handler at a time: one is enough.
+ * one handler at a time: one is enough.  A request that waits has its own.
  */
 
 static ai_request_t  ngx_http_ai_rq;
@@ -65,11 +76,11 @@ static ai_request_t  ngx_http_ai_rq;
 ngx_int_t
 ngx_http_ai_admit_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                 rc;
-    ngx_uint_t                i;
-    ngx_http_ai_ctx_t        *ctx;
-    ngx_http_ai_loc_conf_t   *alcf;
-    ngx_http_ai_admission_t   ad;
+    ngx_int_t                   rc;
+    ngx_http_ai_ctx_t          *ctx;
+    ngx_http_ai_loc_conf_t     *alcf;
+    ngx_http_ai_admission_t     stack, *ad;
+    const ngx_http_ai_step_pt  *step;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_tenant_module);
 
@@ -92,22 +103,36 @@ ngx_http_ai_admit_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_memzero(&ad, offsetof(ngx_http_ai_admission_t, text));
-    ad.mcf = ngx_http_get_module_main_conf(r, ngx_http_ai_tenant_module);
-    ad.rq = &ngx_http_ai_rq;
-    ad.e.retry_ms = -1;
+    if (ctx->wait) {
+        ad = &ctx->wait->ad;
+        step = ngx_http_ai_steps_again;
+        ngx_memzero(&ad->e, sizeof(ai_error_t));
 
-    for (i = 0; ngx_http_ai_steps[i]; i++) {
+    } else {
+        ad = &stack;
+        step = ngx_http_ai_steps;
+        ngx_memzero(ad, offsetof(ngx_http_ai_admission_t, text));
+        ad->mcf = ngx_http_get_module_main_conf(r, ngx_http_ai_tenant_module);
+        ad->rq = &ngx_http_ai_rq;
+    }
 
-        rc = ngx_http_ai_steps[i](r, ctx, &ad);
+    ad->e.retry_ms = -1;
 
-        if (rc == NGX_DECLINED) {
-            return ngx_http_ai_refuse(r, ctx, &ad.e);
+    for ( /* void */ ; *step; step++) {
+
+        rc = (*step)(r, ctx, ad);
+
+        if (rc == NGX_OK) {
+            continue;
         }
 
-        if (rc != NGX_OK) {
-            return rc;
+        if (rc == NGX_DONE) {
+            return rc;          /* ctx may be gone */
         }
+
+        ngx_http_ai_wait_end(ctx);
+
+        return rc == NGX_DECLINED ? ngx_http_ai_refuse(r, ctx, &ad->e) : rc;
     }
 
     ctx->passed = 1;
@@ -254,6 +279,29 @@ ngx_http_ai_step_key(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 
     return ngx_http_ai_directory_key(ad->mcf, r->pool, ctx->key->digest,
                                      &ctx->key, &ad->e);
+}
+
+
+/* another record of the key may let other models pass, and bound them anew */
+
+static ngx_int_t
+ngx_http_ai_step_again(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_admission_t *ad)
+{
+    ngx_int_t           rc;
+    ngx_http_ai_key_t  *key;
+
+    key = ctx->key;
+
+    rc = ngx_http_ai_step_key(r, ctx, ad);
+
+    if (rc != NGX_OK || ctx->key == key) {
+        return rc;
+    }
+
+    rc = ngx_http_ai_step_model(r, ctx, ad);
+
+    return rc == NGX_OK ? ngx_http_ai_step_bound(r, ctx, ad) : rc;
 }
 
 

@@ -12,7 +12,8 @@
 #include "../core/ai_explain.h"
 
 
-/* what one run of the steps shares; lives on the stack of the handler */
+/* what one run of the steps shares; lives on the stack of the handler, and in
+   the request's pool once it waits */
 
 typedef struct {
     ngx_http_ai_main_conf_t   *mcf;

@@ -21,6 +21,7 @@ static char *ngx_http_ai_plan_on_revoke(ngx_conf_t *cf,
     ngx_http_ai_block_t *b);
 static char *ngx_http_ai_plan_priority(ngx_conf_t *cf,
     ngx_http_ai_block_t *b);
+static char *ngx_http_ai_plan_queue(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 
 
 static ngx_http_ai_word_t  ngx_http_ai_plan_words[] = {
@@ -46,6 +47,8 @@ static ngx_http_ai_word_t  ngx_http_ai_plan_words[] = {
 
     { ngx_string("priority"), 1, 2, NGX_HTTP_AI_ONCE,
       ngx_http_ai_plan_priority },
+
+    { ngx_string("queue"), 1, 2, NGX_HTTP_AI_ONCE, ngx_http_ai_plan_queue },
 
     { ngx_null_string, 0, 0, 0, NULL }
 };
@@ -274,6 +277,43 @@ ngx_http_ai_plan_priority(ngx_conf_t *cf, ngx_http_ai_block_t *b)
             return ngx_http_ai_conf_invalid(cf, &value[2]);
         }
     }
+
+    return NGX_CONF_OK;
+}
+
+
+/* queue number [timeout=time] */
+
+static char *
+ngx_http_ai_plan_queue(ngx_conf_t *cf, ngx_http_ai_block_t *b)
+{
+    ngx_http_ai_plan_t *plan = b->conf;
+
+    ngx_str_t  *value, s;
+
+    value = cf->args->elts;
+
+    if (ngx_http_ai_conf_number(&value[1], 1, &plan->queue) != NGX_OK
+        || plan->queue > AI_ENTRY_QUEUE)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number \"%V\" in \"%V\" directive",
+                           &value[1], &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    plan->queue_timeout = AI_ENTRY_QUEUE_MS;
+
+    if (cf->args->nelts == 3
+        && (!ngx_http_ai_conf_param(&value[2], "timeout=", &s)
+            || ngx_http_ai_conf_msec(&s, 1, &plan->queue_timeout) != NGX_OK
+            || plan->queue_timeout > AI_ENTRY_QUEUE_MS_MAX))
+    {
+        return ngx_http_ai_conf_invalid(cf, &value[2]);
+    }
+
+    plan->file = cf->conf_file->file.name.data;
+    plan->line = cf->conf_file->line;
 
     return NGX_CONF_OK;
 }

@@ -26,6 +26,10 @@ static ngx_int_t ngx_http_ai_resolve_key(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *mcf, ngx_http_ai_key_t *key);
 static ngx_int_t ngx_http_ai_resolve_hash(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *mcf);
+static void ngx_http_ai_resolve_slots(ngx_http_ai_plan_t *plan,
+    ngx_array_t *limits);
+static void ngx_http_ai_resolve_queues(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *mcf);
 
 
 ngx_int_t
@@ -42,6 +46,8 @@ ngx_http_ai_conf_resolve(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
     {
         return NGX_ERROR;
     }
+
+    ngx_http_ai_resolve_queues(cf, mcf);
 
     if (!mcf->enabled) {
         return NGX_OK;
@@ -277,6 +283,10 @@ ngx_http_ai_resolve_tenants(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
         t->refuse_unbounded = (t->plan->unbounded == 2);
         ngx_http_ai_tenant_budget(t, t->limits);
 
+        if (t->plan->queue) {
+            ngx_http_ai_resolve_slots(t->plan, t->limits);
+        }
+
         name.len = t->sn.str.len;
         name.data = t->sn.str.data;
 
@@ -355,6 +365,7 @@ ngx_http_ai_resolve_key(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf,
     }
 
     ngx_http_ai_tenant_budget(t, key->limits);
+    ngx_http_ai_resolve_slots(t->plan, key->limits);
 
     tenant.len = t->sn.str.len;
     tenant.data = t->sn.str.data;
@@ -413,4 +424,51 @@ ngx_http_ai_resolve_hash(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_ai_resolve_slots(ngx_http_ai_plan_t *plan, ngx_array_t *limits)
+{
+    ai_limit_t  *l;
+    ngx_uint_t   i;
+
+    l = limits->elts;
+
+    for (i = 0; i < limits->nelts; i++) {
+        if (l[i].resource == AI_RES_CONCURRENCY) {
+            plan->slots = 1;
+        }
+    }
+}
+
+
+/* tenants of the directory may have limits that nobody knows yet */
+
+static void
+ngx_http_ai_resolve_queues(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
+{
+    ngx_rbtree_node_t   *node;
+    ngx_http_ai_plan_t  *plan;
+
+    if (mcf->postgres || mcf->plan_tree.root == &mcf->sentinel) {
+        return;
+    }
+
+    for (node = ngx_rbtree_min(mcf->plan_tree.root, &mcf->sentinel);
+         node;
+         node = ngx_rbtree_next(&mcf->plan_tree, node))
+    {
+        plan = (ngx_http_ai_plan_t *) node;
+
+        ngx_http_ai_resolve_slots(plan, &plan->limits);
+        ngx_http_ai_resolve_slots(plan, &plan->key_limits);
+
+        if (plan->queue && !plan->slots) {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "\"queue\" of ai_plan \"%V\" has no effect without "
+                          "a limit of concurrency in %s:%ui",
+                          &plan->sn.str, plan->file, plan->line);
+        }
+    }
 }

@@ -513,6 +513,8 @@ ngx_http_ai_listed_plan(ngx_http_ai_main_conf_t *mcf, ngx_pool_t *pool,
     plan->finish = rec->plan.revoke_finish;
     plan->priority = rec->plan.priority;
     plan->share = rec->plan.share;
+    plan->queue = rec->plan.queue;
+    plan->queue_timeout = rec->plan.queue_ms;
 
     return ngx_http_ai_listed_patterns(mcf, pool, &rec->plan.patterns,
                                        &plan->models);

@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_ai_settle.h"
+#include "ngx_http_ai_wait.h"
 
 
 static ai_slot_state_t ngx_http_ai_end_state(ngx_http_ai_ctx_t *ctx,
@@ -44,6 +45,7 @@ ngx_http_ai_end(ngx_http_ai_ctx_t *ctx)
 {
     ngx_http_ai_target_headers_restore(ctx);
     ngx_http_ai_unwatch(ctx);
+    ngx_http_ai_wait_end(ctx);
 
     if (!ctx->admitted || ctx->ended) {
         return;

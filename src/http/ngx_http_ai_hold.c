@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_ai_admit.h"
+#include "ngx_http_ai_wait.h"
 
 
 /*
@@ -18,6 +18,9 @@
 
 static int64_t ngx_http_ai_output_cap(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_admission_t *ad, int64_t cap);
+static ngx_int_t ngx_http_ai_held_off(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_admission_t *ad, ai_hold_ask_t *ask, ai_refused_t *why,
+    int taken);
 static int ngx_http_ai_take(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_admission_t *ad, ai_hold_ask_t *ask, ai_refused_t *why);
 static void ngx_http_ai_guess(ngx_http_ai_ctx_t *ctx,
@@ -141,17 +144,29 @@ ngx_int_t
 ngx_http_ai_step_hold(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_admission_t *ad)
 {
-    int               rc;
-    ai_refused_t      why;
-    ai_hold_ask_t     ask;
-    ngx_ai_ledger_t  *ld;
+    int                  rc;
+    ai_refused_t         why;
+    ai_hold_ask_t        ask;
+    ngx_ai_ledger_t     *ld;
+    ngx_http_ai_wait_t  *w;
+
+    w = ctx->wait;
+
+    if (w && w->unheard) {
+        return ngx_http_ai_wait_lost(ctx, ad, &w->why);
+    }
+
+    if (w && w->expired && w->line && !ngx_http_ai_queue_first(w)) {
+        ngx_http_ai_refused(ad, &w->why, ctx->admitted_s);
+        return NGX_DECLINED;
+    }
 
     ad->e.code = AI_ERR_UNAVAILABLE;
     ad->e.retry_ms = 1000;
 
     ld = ngx_http_ai_ledger_get(ad->mcf);
 
-    if (ld == NULL) {
+    if (ld == NULL || (ad->mcf->redis && ad->mcf->lease == NULL)) {
         return NGX_DECLINED;
     }
 
@@ -171,15 +186,47 @@ ngx_http_ai_step_hold(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         ctx->admitted = 1;
         ctx->started = ngx_current_msec;
         ngx_http_ai_slot_fill(ctx);
+        ngx_http_ai_wait_end(ctx);
+
+        if (ask.shared && why.ahead) {
+            ngx_ai_lease_ahead(ad->mcf->lease, &ask);
+        }
+
         return NGX_OK;
     }
 
     ngx_ai_ledger_drop(ld, ctx->slot);
     ctx->slot = NULL;
 
-    if (rc == AI_BUSY) {
-        ngx_http_ai_refused(ad, &why, ctx->admitted_s);
+    return ngx_http_ai_held_off(ctx, ad, &ask, &why, rc);
+}
+
+
+/* without a hold: it waits, or is refused */
+
+static ngx_int_t
+ngx_http_ai_held_off(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
+    ai_hold_ask_t *ask, ai_refused_t *why, int taken)
+{
+    ngx_int_t  rc;
+
+    if (taken == AI_AGAIN && ask->shared) {
+        return ngx_http_ai_wait_store(ctx, ad, ask, why);
     }
+
+    if (taken != AI_BUSY) {
+        return NGX_DECLINED;
+    }
+
+    if (why->limit.resource == AI_RES_CONCURRENCY) {
+        rc = ngx_http_ai_wait_slot(ctx, ad, ask, why);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+    }
+
+    ngx_http_ai_refused(ad, why, ctx->admitted_s);
 
     return NGX_DECLINED;
 }
@@ -227,6 +274,12 @@ ngx_http_ai_take(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
     ask->guess[AI_RES_OUTPUT_TOKENS] = ctx->guess[1];
     ask->guess[AI_RES_TOKENS] = ctx->guess[0] + ctx->guess[1];
     ask->guess[AI_RES_COST] = ctx->hold_nanos;
+
+    if (ad->mcf->lease) {
+        ngx_ai_lease_judge(ad->mcf->lease, ask, tenant->plan->store_loss);
+    }
+
+    ask->queued = (ctx->wait && ctx->wait->place);
 
     ngx_ai_zone_lock(zone);
     rc = ai_book_take(zone->book, ask, &now, &ctx->hold, why);

@@ -14,19 +14,7 @@
 #define NGX_HTTP_AI_METRICS_LOCKED   32
 
 
-/* a family of one sample without labels */
-
-typedef struct {
-    const char                *name;
-    const char                *type;
-    const char                *help;
-    uint64_t                   n;
-} ngx_http_ai_metric_t;
-
-
 static void ngx_http_ai_metrics_node(ngx_http_ai_metrics_t *m);
-static void ngx_http_ai_metrics_simple(ngx_http_ai_metrics_t *m,
-    const ngx_http_ai_metric_t *simple);
 static void ngx_http_ai_metrics_directory(ngx_http_ai_metrics_t *m);
 static void ngx_http_ai_metrics_providers(ngx_http_ai_metrics_t *m);
 static void ngx_http_ai_metrics_errors(ngx_http_ai_metrics_t *m);
@@ -100,6 +88,7 @@ ngx_http_ai_metrics_handler(ngx_http_request_t *r)
     ngx_str_set(&m.text.type, "text/plain; version=0.0.4; charset=utf-8");
 
     ngx_http_ai_metrics_node(&m);
+    ngx_http_ai_metrics_redis(&m);
     ngx_http_ai_metrics_stores(&m);
     ngx_http_ai_metrics_directory(&m);
     ngx_http_ai_metrics_providers(&m);
@@ -159,7 +148,7 @@ ngx_http_ai_metrics_node(ngx_http_ai_metrics_t *m)
 }
 
 
-static void
+void
 ngx_http_ai_metrics_simple(ngx_http_ai_metrics_t *m,
     const ngx_http_ai_metric_t *simple)
 {

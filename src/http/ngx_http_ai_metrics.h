@@ -28,6 +28,17 @@ typedef struct {
     ngx_uint_t                 ntenants;
 } ngx_http_ai_metrics_t;
 
+/* a family of one sample without labels; the last one of a list has no name */
+
+typedef struct {
+    const char                *name;
+    const char                *type;
+    const char                *help;
+    uint64_t                   n;
+} ngx_http_ai_metric_t;
+
+void ngx_http_ai_metrics_simple(ngx_http_ai_metrics_t *m,
+    const ngx_http_ai_metric_t *simple);
 
 /* the two lines of comment before the samples of a name */
 void ngx_http_ai_metrics_family(ngx_http_ai_metrics_t *m, const char *name,
@@ -41,6 +52,9 @@ void ngx_http_ai_metrics_sample(ngx_http_ai_metrics_t *m, const char *name,
 
 /* ngx_http_ai_stores.c: shipping, the directory, connections */
 void ngx_http_ai_metrics_stores(ngx_http_ai_metrics_t *m);
+
+/* ngx_http_ai_redis.c: leases and queues */
+void ngx_http_ai_metrics_redis(ngx_http_ai_metrics_t *m);
 
 
 #endif /* NGX_HTTP_AI_METRICS_H */

@@ -12,6 +12,8 @@
 static ngx_int_t ngx_http_ai_handler_add(ngx_conf_t *cf, ngx_uint_t phase,
     ngx_http_handler_pt handler);
 static void ngx_http_ai_handler_first(ngx_array_t *handlers);
+static ngx_int_t ngx_http_ai_init_lease(ngx_cycle_t *cycle,
+    ngx_http_ai_main_conf_t *mcf);
 
 
 ngx_int_t
@@ -126,6 +128,10 @@ ngx_http_ai_init_module(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    if (ngx_http_ai_init_lease(cycle, mcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     /* tenants first: their limits say what is counted of their rows */
 
     if (mcf->directory && mcf->directory->fresh
@@ -145,6 +151,34 @@ ngx_http_ai_init_module(ngx_cycle_t *cycle)
     }
 
     return ngx_ai_ledger_rebuild(cycle, &mcf->ledger, mcf->zone);
+}
+
+
+/* before the ledger is counted: what is shared is counted for the store, too */
+
+static ngx_int_t
+ngx_http_ai_init_lease(ngx_cycle_t *cycle, ngx_http_ai_main_conf_t *mcf)
+{
+    ai_lease_conf_t  conf;
+
+    ngx_memzero(&conf, sizeof(ai_lease_conf_t));
+
+    if (mcf->redis) {
+        conf.lease_ms = mcf->redis->lease;
+        conf.busy_ms = 4 * mcf->redis->timeout;
+        conf.nodes = mcf->redis->nodes;
+        conf.shards = mcf->redis->cluster ? AI_LEASE_SHARDS : 1;
+    }
+
+    ngx_ai_zone_lock(mcf->zone);
+    ai_lease_conf(mcf->zone->book, &conf);
+    ngx_ai_zone_unlock(mcf->zone);
+
+    if (mcf->redis == NULL) {
+        return NGX_OK;
+    }
+
+    return ngx_ai_lease_prepare(cycle, &mcf->ledger, mcf->redis, mcf->zone);
 }
 
 
@@ -171,9 +205,14 @@ ngx_http_ai_init_process(ngx_cycle_t *cycle)
                       "prctl(PR_SET_DUMPABLE) failed");
     }
 
+    if (mcf->redis) {
+        mcf->lease = ngx_ai_lease_start(cycle, &mcf->ledger, mcf->redis,
+                                        mcf->zone);
+    }
+
     (void) ngx_http_ai_ledger_get(mcf);
 
-    if (mcf->postgres) {
+    if (mcf->postgres || mcf->redis) {
         ngx_http_ai_stores_start(cycle, mcf);
     }
 
@@ -200,6 +239,11 @@ ngx_http_ai_exit_process(ngx_cycle_t *cycle)
 
     ngx_http_ai_postgres_stop(mcf);
 
+    if (mcf->lease) {
+        ngx_ai_lease_stop(mcf->lease);
+        mcf->lease = NULL;
+    }
+
     if (mcf->ledger_open) {
         ngx_ai_ledger_close(mcf->ledger_open);
         mcf->ledger_open = NULL;
@@ -220,6 +264,11 @@ ngx_http_ai_ledger_get(ngx_http_ai_main_conf_t *mcf)
         if (mcf->ledger_open) {
             ngx_ai_tally_worker(mcf->tally,
                                 ngx_ai_ledger_worker(mcf->ledger_open));
+
+            if (mcf->lease) {
+                ngx_ai_lease_ledger(mcf->lease, mcf->ledger_open);
+            }
+
             ngx_http_ai_postgres_start((ngx_cycle_t *) ngx_cycle, mcf);
         }
     }

@@ -154,7 +154,7 @@ ngx_http_ai_refuse_count(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         out.refusal = AI_REFUSED_GATEWAY;
     }
 
-    ctx->status = out.status;
+    ctx->status = ctx->unvouched ? ctx->unvouched : out.status;
 
     if (out.refusal == AI_REFUSED_N) {
         return;

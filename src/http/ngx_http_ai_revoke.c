@@ -13,6 +13,7 @@
 #include "ngx_http_ai_conf.h"
 #include "ngx_http_ai_directory.h"
 #include "ngx_http_ai_settle.h"
+#include "ngx_http_ai_wait.h"
 
 
 #define NGX_HTTP_AI_WATCH_EVERY  100    /* ms */
@@ -264,8 +265,9 @@ ngx_http_ai_lowered_below(ngx_http_ai_ctx_t *ctx, const ai_owner_id_t *id,
 
 
 /*
- * Ends a request as far as it has come: while the body is read, or before the
- * provider's head, by a refusal; later by cutting the answer.  One that waits
+ * Ends a request as far as it has come: while the body is read, while it waits
+ * for admission, or before the provider's head, by a refusal; later by cutting
+ * the answer.  One that waits
  * for another module's phase is refused when it comes to admission; one whose
  * answer came whole runs on.
  */
@@ -281,10 +283,13 @@ ngx_http_ai_revoke(ngx_http_ai_ctx_t *ctx, ai_error_code_t why)
     c = r->connection;
 
     if (ctx->ended || ctx->refused || ctx->replaced || ctx->last_seen
-        || (!ctx->passed && (!ctx->reading || ctx->read)))
+        || (!ctx->passed && (!ctx->reading || ctx->read)
+            && !(ctx->wait && ctx->wait->waiting)))
     {
         return;
     }
+
+    ngx_http_ai_wait_end(ctx);
 
     ngx_http_set_log_request(c->log, r);
 

@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_ai_settle.h"
+#include "ngx_http_ai_wait.h"
 
 
 static void ngx_http_ai_learn(ngx_http_ai_ctx_t *ctx, ai_usage_t *u);
@@ -81,6 +82,12 @@ ngx_http_ai_settle(ngx_http_ai_ctx_t *ctx)
     ngx_ai_zone_unlock(zone);
 
     ctx->hold = 0;
+
+    ngx_http_ai_queue_wake(&ctx->key->tenant->owner);
+
+    if (ctx->key->limits) {
+        ngx_http_ai_queue_wake(&ctx->key->owner);
+    }
 }
 
 

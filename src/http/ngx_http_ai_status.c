@@ -143,6 +143,7 @@ ngx_http_ai_status_handler(ngx_http_request_t *r)
     ngx_http_ai_json_init(&js, r);
 
     ngx_http_ai_status_head(&js, mcf, taken);
+    ngx_http_ai_status_redis(&js, mcf);
     ngx_http_ai_status_stores(&js, mcf);
     ngx_http_ai_status_providers(&js, mcf, taken);
     ngx_http_ai_status_tenants(r, &js, mcf);

@@ -61,6 +61,8 @@ ngx_http_ai_stores_tell(ngx_http_ai_main_conf_t *mcf)
     ngx_uint_t           sink;
     ngx_ai_feed_stat_t   feed;
 
+    ngx_http_ai_redis_tell(mcf);
+
     if (mcf->postgres == NULL) {
         return;
     }

@@ -408,6 +408,10 @@ model_plan(model_input_t *in)
     model_limits(in, &limits);
     model_limits(in, &key_limits);
 
+    if (k & 4) {
+        model_print(doc, "queue %u %u\n", 1 + n * 39, 1 + k * 235);
+    }
+
     model_print(doc, "max_output %llu\nshare %llu\n", (unsigned long long) max,
                 (unsigned long long) share);
     model_print(doc, "on_store_loss %s\npriority %s\n", losses[n % 3],
@@ -426,6 +430,8 @@ model_plan(model_input_t *in)
     CHECK(ai_entry_plan(m.record, m.len, &e) == AI_OK);
 
     CHECK(e.max_output == max && e.share == share);
+    CHECK(e.queue == (k & 4 ? 1 + n * 39 : 0));
+    CHECK(e.queue_ms == (k & 4 ? 1 + k * 235 : 0));
     CHECK(e.store_loss == n % 3 && e.priority == n / 3 % 3);
     CHECK(e.unbounded == (n & 64 ? 1 + (n >> 7) : 0));
     CHECK(e.drain == (k & 1) && e.revoke_finish == (k >> 1 & 1));

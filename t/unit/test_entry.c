@@ -180,6 +180,12 @@ plans(void **state)
     refused('p', "max_output 2147483648\n", "bad number");
     refused('p', "share 101\n", "bad number");
     refused('p', "share 0\n", "bad number");
+    refused('p', "queue 10001 2000\n", "bad queue");
+    refused('p', "queue 0 2000\n", "bad queue");
+    refused('p', "queue 50\n", "bad queue");
+    refused('p', "queue 50 60001\n", "bad queue");
+    refused('p', "queue 50 0\n", "bad queue");
+    refused('p', "queue 50 20 1\n", "bad queue");
     refused('p', "on_store_loss shut\n", "unknown value");
     refused('p', "on_abort\n", "a line has not one value");
     refused('p', "priority local\n", "unknown value");

@@ -21,6 +21,8 @@ package AI::Cluster;
 #   plans, tenants       text of the configuration
 #   conf => { }          more of gateway_conf()
 #   single => 1          one Redis
+#   cluster => 1         a Redis Cluster of three masters instead; then what is
+#                        said of Redis below is not to be had
 #   clocks => 0          nodes and Redis have the machine's clock
 #
 # The model is "dear": 100 and 1000 USD per million tokens, 10 at most.
@@ -57,6 +59,13 @@ sub new {
 
     $self->{p} = AI::Counter->new($t,
         $self->{here} ? (host => $AI::Netns::hub) : ());
+
+    if ($o{cluster}) {
+        $self->{cluster} = AI::Redis->cluster($t, clock => $clocks, place =>
+            sub { $self->place('redis' . ($_[0] + 1), 11 + $_[0]) });
+
+        return $self;
+    }
 
     for my $j (1 .. ($o{single} ? 1 : 2)) {
         push @{ $self->{r} }, AI::Redis->new($t, port => "redis$j",
@@ -115,6 +124,8 @@ sub redis { return $_[0]{r}[$_[1]] }
 
 sub master { return $_[0]{r}[ $_[0]{master} ] }
 
+sub redis_cluster { return $_[0]{cluster} }
+
 sub provider { return $_[0]{p} }
 
 sub peer { return $_[0]{t}[$_[1]]{host} . ':' . $_[0]{t}[$_[1]]->port(8080) }
@@ -129,9 +140,11 @@ sub conf {
         connect_timeout => '100ms', nodes => $self->{told},
         %{ $o->{redis} || {} });
 
-    my $redis = '';
+    my $redis = $self->{cluster} ? "        cluster on;\n" : '';
 
-    for my $x (@{ $self->{x}[$i] }) {
+    for my $x ($self->{cluster} ? $self->{cluster}->nodes
+        : @{ $self->{x}[$i] })
+    {
         $redis .= '        server ' . $x->addr . ";\n";
         $t->store($x->port, 1);
     }
@@ -218,6 +231,8 @@ sub proxies {
 sub mend {
     my ($self) = @_;
 
+    return if $self->{cluster};
+
     if ($self->{here}) {
         AI::Netns::heal("redis$_") for 1 .. @{ $self->{r} };
     }
@@ -233,7 +248,7 @@ sub mend {
 sub follow {
     my ($self) = @_;
 
-    my $master = $self->master;
+    my $master = $self->master or return;
 
     for my $r (@{ $self->{r} }) {
         my $role = $r->info('replication')->{role};
@@ -332,7 +347,7 @@ sub restore_copy {
 
 # ---- after all faults ----
 
-sub heal {
+sub heal_redis {
     my ($self) = @_;
 
     for my $r (@{ $self->{r} }) {
@@ -343,6 +358,13 @@ sub heal {
 
     $self->mend;
     $self->follow;
+}
+
+
+sub heal {
+    my ($self) = @_;
+
+    $self->heal_redis;
 
     for my $t ($self->t) {
         kill 'CONT', $t->children;

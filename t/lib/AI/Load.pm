@@ -6,7 +6,7 @@ package AI::Load;
 #   my $l = AI::Load->new;
 #
 #   $l->add(peer => '127.0.0.1:8080', key => $key, tenant => 'acme');
-#   my $pid = $l->start($file, 2.5);            # in the background, seconds
+#   my $pid = $l->start($file, 2.5);            # in the background; as run()
 #   my @notes = AI::Load::notes($file);         # after waitpid
 #
 #   $l->run(2.5, sub { enough(@_) });           # or here; ends by the block
@@ -65,7 +65,7 @@ sub add {
 
 
 sub start {
-    my ($self, $file, $seconds) = @_;
+    my ($self, $file, $seconds, $enough) = @_;
 
     my $pid = fork() // die "fork: $!\n";
 
@@ -73,7 +73,7 @@ sub start {
 
     my $out = eval {
         srand($$ ^ time);
-        $self->run($seconds);
+        $self->run($seconds, $enough);
 
         open my $f, '>', $file or die "$file: $!\n";
         print $f join("\t", @$_), "\n" for @{ $self->{notes} };

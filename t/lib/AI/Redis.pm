@@ -298,7 +298,9 @@ sub info {
 sub keys {
     my ($self, $pattern) = @_;
 
-    return sort @{ $self->cli('KEYS', $pattern // '*') };
+    my @keys = sort @{ $self->cli('KEYS', $pattern // '*') };
+
+    return @keys;
 }
 
 

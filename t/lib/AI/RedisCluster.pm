@@ -7,7 +7,9 @@ package AI::RedisCluster;
 #   $t->run(gateway_conf(http => $c->conf));
 #   $c->move($c->slot('ai:{17}'), $c->node(1));
 #
-#   masters => N; all other words are those of AI::Redis
+#   masters => N
+#   place => sub { my ($i) = @_; ... }  words of AI::Redis for one, from 0
+#   all other words are those of AI::Redis
 
 use strict;
 use warnings;
@@ -21,10 +23,12 @@ sub new {
     my ($class, $t, %o) = @_;
 
     my $n = delete $o{masters} || 3;
+    my $place = delete $o{place} || sub { };
     my $name = delete $o{port} || 7000;
 
     my $self = bless { t => $t, nodes => [ map {
-        AI::Redis->new($t, %o, port => $name . "_$_", cluster => 1)
+        AI::Redis->new($t, %o, port => $name . "_$_", cluster => 1,
+            $place->($_ - 1))
     } 1 .. $n ] }, $class;
 
     my @nodes = $self->nodes;
@@ -143,6 +147,10 @@ sub conf {
         server => [ map { $_->addr } $self->nodes ], cluster => 'on', %o);
 }
 
+
+# all keys, of all nodes
+
+sub keys { my ($self, @o) = @_; return map { $_->keys(@o) } $self->nodes }
 
 sub flushall { $_->flushall for $_[0]->nodes }
 
