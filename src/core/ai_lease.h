@@ -158,7 +158,8 @@ typedef struct {
     uint32_t         local;     /* the node is on its own: rates of plans that
                                    say so are judged by the share */
     uint32_t         nodes;     /* seen lately */
-    uint32_t         pad;
+    uint32_t         waits;     /* a worker wants what another asks for; kept
+                                   for the workers */
 } ai_lease_shard_t;
 
 /* a copy; lock-free, words may be of two moments */

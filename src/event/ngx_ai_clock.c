@@ -82,6 +82,23 @@ ngx_ai_now(ai_now_t *now)
 }
 
 
+uint64_t
+ngx_ai_now_ms(void)
+{
+    ngx_ai_clock_t  *clock;
+
+    clock = ngx_ai_clock;
+
+    if (clock == NULL || clock->ahead == 0) {
+        ngx_ai_now_anchor(ngx_cycle->log);
+        clock = ngx_ai_clock;
+    }
+
+    return ngx_ai_clock_ms(CLOCK_BOOTTIME)
+           + (uint64_t) __atomic_load_n(&clock->ahead, __ATOMIC_RELAXED);
+}
+
+
 static void
 ngx_ai_clock_check(ngx_ai_clock_t *clock, uint64_t boot)
 {

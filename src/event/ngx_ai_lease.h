@@ -25,9 +25,9 @@ typedef struct ngx_ai_lease_s  ngx_ai_lease_t;
 
 
 /*
- * master, when the zone is fresh: counts a start of the node in
- * "redis.state" of the ledger's directory, and makes node.id.  [emerg] if it
- * cannot.
+ * master, in each cycle, behind ai_lease_conf(): makes node.id, and counts a
+ * start of the node in "redis.state" of the ledger's directory when the zone
+ * is another one than at the last.  [emerg] if it cannot.
  */
 ngx_int_t ngx_ai_lease_prepare(ngx_cycle_t *cycle,
     ngx_ai_ledger_conf_t *ledger, ngx_ai_redis_conf_t *conf,
@@ -74,6 +74,8 @@ struct ngx_ai_lease_wait_s {
     ngx_int_t              rc;
 
     ngx_event_t            deadline;    /* not cancelable; conf->timeout */
+    ngx_ai_lease_t        *lease;
+    struct ngx_ai_lease_group_s *group;
     unsigned               active:1;
 };
 

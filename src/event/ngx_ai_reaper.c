@@ -133,6 +133,7 @@ ngx_ai_adopt_segment(ngx_ai_segment_t *seg)
     }
 
     seg->dead = 1;
+    seg->head->dead = 1;
 }
 
 

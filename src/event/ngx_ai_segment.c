@@ -229,6 +229,7 @@ ngx_ai_segment_own(ngx_ai_segment_t *seg, const u_char zone_id[16],
 
     h->high = 0;
     h->nfreed = 0;
+    h->dead = 0;
     ngx_memcpy(h->zone_id, zone_id, 16);
     h->pid = pid;
     h->start = start;

@@ -49,7 +49,7 @@ typedef struct {
 
     uint32_t          high;         /* slots below were used since it was
                                        clean */
-    uint32_t          pad;
+    uint32_t          dead;         /* the owner is, and a sink knows it */
     uint64_t          nfreed;       /* bits ever set in "freed" */
 } ngx_ai_segment_head_t;
 
@@ -104,6 +104,13 @@ ngx_int_t ngx_ai_segment_lock(ngx_ai_segment_t *seg);
 
 /* closing the file gives the lock back */
 void ngx_ai_segment_close(ngx_ai_segment_t *seg);
+
+/*
+ * How many workers of other books live that have a segment in the directory.
+ * NGX_ERROR: it cannot be read.
+ */
+ngx_int_t ngx_ai_segment_strangers(const char *path, const u_char zone_id[16],
+    ngx_uint_t *n);
 
 /* whether the file still has a name */
 ngx_int_t ngx_ai_segment_linked(ngx_ai_segment_t *seg);

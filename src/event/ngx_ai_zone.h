@@ -47,6 +47,9 @@ void ngx_ai_zone_mutex(ngx_shmtx_t *mutex, ngx_str_t *name);
  */
 void ngx_ai_now(ai_now_t *now);
 
+/* the same calendar in milliseconds */
+uint64_t ngx_ai_now_ms(void);
+
 /* re-anchors the clock; called once in each cycle, by the master */
 void ngx_ai_now_anchor(ngx_log_t *log);
 
