@@ -139,8 +139,8 @@ ngx_ai_lease_t *
 ngx_ai_lease_start(ngx_cycle_t *cycle, ngx_ai_ledger_conf_t *ledger,
     ngx_ai_redis_conf_t *conf, ngx_ai_zone_t *zone)
 {
-    ngx_ai_lease_t          *ls;
-    static const ngx_str_t   script = ngx_string(NGX_AI_LEASE_LUA);
+    ngx_ai_lease_t    *ls;
+    static ngx_str_t   script = ngx_string(ngx_ai_lease_lua);
 
     ls = ngx_ai_lease_create(cycle, ledger, conf, zone);
     if (ls == NULL) {
