@@ -195,7 +195,7 @@ ai_lease_reply_head(ai_lease_reply_t *r, const ai_lease_call_t *call,
         || ai_lease_uint(items[3].data, items[3].len, AI_LEASE_TIME,
                          &r->time_ms)
            != AI_OK
-        || ai_lease_uint(items[6].data, items[6].len, AI_LEASE_NODES, &nodes)
+        || ai_lease_uint(items[6].data, items[6].len, AI_LEASE_HEARD, &nodes)
            != AI_OK
         || ai_lease_uint(items[7].data, items[7].len, AI_LEASE_CELLS, ncells)
            != AI_OK)

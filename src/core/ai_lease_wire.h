@@ -16,7 +16,7 @@
 #define AI_LEASE_ARGS     (10 + 11 * AI_LEASE_CELLS)
 #define AI_LEASE_ITEMS    (8 + 3 * AI_LEASE_CELLS)      /* of an answer */
 #define AI_LEASE_TOKEN    4             /* index of the token in args */
-#define AI_LEASE_NODES    64            /* that a shard can know */
+#define AI_LEASE_HEARD    64            /* that a shard can know */
 #define AI_LEASE_TEXT     32768
 
 

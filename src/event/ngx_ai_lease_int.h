@@ -10,7 +10,6 @@
 
 #include "ngx_ai_fd.h"
 #include "ngx_ai_lease.h"
-#include "ngx_ai_segment.h"
 #include "../core/ai_lease_wire.h"
 
 
@@ -19,6 +18,7 @@
 #define NGX_AI_LEASE_BUCKETS  256       /* of those who wait; a power of 2 */
 #define NGX_AI_LEASE_FLIGHT   32        /* the keeper's operations at a time */
 #define NGX_AI_LEASE_STEPS    64        /* owners looked at under one lock */
+#define NGX_AI_LEASE_ROUNDS   256       /* of them, in one go */
 
 /* how long the store keeps what a node has of it without a word from it, and
    how long that must be silent before it is on its own; ms */
@@ -225,6 +225,26 @@ void ngx_ai_lease_drop(ngx_ai_lease_ask_t *a);
      && (a)->reply.status == AI_LEASE_STATUS_OK)
 
 
+/* ---- ngx_ai_lease_ask.c ---- */
+
+#define ngx_ai_lease_hash(owner)                                             \
+    ((ngx_uint_t) (owner)->id[15] & (NGX_AI_LEASE_BUCKETS - 1))
+
+/*
+ * NGX_OK: the store can be asked over this worker's connection.  NGX_AGAIN:
+ * soon, perhaps.  NGX_DECLINED: it cannot.
+ */
+ngx_int_t ngx_ai_lease_reach(ngx_ai_lease_t *ls, uint32_t shard);
+
+/*
+ * NGX_OK: the group is woken when it has ended.  NGX_BUSY: another asks, or
+ * the connection comes soon.  NGX_DONE: nothing is lacking any more.
+ * NGX_DECLINED: it cannot be asked.
+ */
+ngx_int_t ngx_ai_lease_ask(ngx_ai_lease_t *ls, ngx_ai_lease_group_t *g,
+    const ai_hold_ask_t *ask, ngx_ai_lease_kind_t kind);
+
+
 /* ---- ngx_ai_lease_wait.c ---- */
 
 void ngx_ai_lease_wait_init(ngx_ai_lease_t *ls);
@@ -244,23 +264,39 @@ void ngx_ai_lease_over(ngx_ai_lease_ask_t *a, ngx_int_t rc);
                                 &ai_lease_stat((ls)->book)->name, 1)
 
 
-/* ---- ngx_ai_lease_keep.c ---- */
+/* ---- ngx_ai_lease_keep.c: a shard, and the keeper's operations ---- */
 
 /* whether there is a connection, and since when there is none */
 void ngx_ai_lease_place_look(ngx_ai_lease_t *ls, ngx_ai_lease_place_t *p);
 
-void ngx_ai_lease_tick_handler(ngx_event_t *ev);
-void ngx_ai_lease_leave_handler(ngx_event_t *ev);
-
 /* takes the next steps; after an answer, too */
 void ngx_ai_lease_keep(ngx_ai_lease_t *ls);
+
+/* shards that have not answered for long enough */
+void ngx_ai_lease_local(ngx_ai_lease_t *ls);
 
 /* an operation of the keeper's has ended */
 void ngx_ai_lease_kept(ngx_ai_lease_ask_t *a);
 
+
+/* ---- ngx_ai_lease_return.c ---- */
+
+/* whether a shard takes anything back now */
+ngx_uint_t ngx_ai_lease_returnable_any(ngx_ai_lease_t *ls);
+
+/* goes on; NGX_OK: all owners were looked at */
+ngx_int_t ngx_ai_lease_return(ngx_ai_lease_t *ls, ngx_uint_t all);
+void ngx_ai_lease_return_done(ngx_ai_lease_ask_t *a);
+
 /* the worker quits: once it has nothing open any more, the last one of the
    node gives back all credit */
 void ngx_ai_lease_leave(ngx_ai_lease_t *ls);
+void ngx_ai_lease_leave_handler(ngx_event_t *ev);
+
+
+/* ---- ngx_ai_lease_tick.c ---- */
+
+void ngx_ai_lease_tick_handler(ngx_event_t *ev);
 
 
 /* ---- ngx_ai_lease_said.c: lines for the operator ---- */

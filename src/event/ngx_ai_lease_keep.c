@@ -10,20 +10,8 @@
 
 
 #include "ngx_ai_lease_int.h"
-#include <sys/file.h>
 
 
-#define NGX_AI_LEASE_TICK      250      /* ms; less where the lease is short */
-#define NGX_AI_LEASE_TICK_MIN  50
-#define NGX_AI_LEASE_SOON      10       /* until the first connection */
-#define NGX_AI_LEASE_CHECK     2000     /* ms between looks at settings */
-#define NGX_AI_LEASE_CHECKS    8        /* shards of a cluster at a time */
-#define NGX_AI_LEASE_OLDER     1000     /* ms between looks for older starts */
-#define NGX_AI_LEASE_ROUNDS    256      /* of STEPS owners, in one go */
-#define NGX_AI_LEASE_STAY      20       /* ms between looks, when it quits */
-
-
-static void ngx_ai_lease_return_done(ngx_ai_lease_ask_t *a);
 static void ngx_ai_lease_report_done(ngx_ai_lease_ask_t *a);
 static void ngx_ai_lease_beat_done(ngx_ai_lease_ask_t *a);
 
@@ -185,6 +173,7 @@ ngx_ai_lease_report_all(ngx_ai_lease_t *ls, uint32_t shard)
 {
     int                    rc;
     ai_now_t               now;
+    uint32_t               at;
     ngx_uint_t             rounds;
     ngx_ai_lease_ask_t    *a;
     ngx_ai_lease_place_t  *p;
@@ -202,6 +191,8 @@ ngx_ai_lease_report_all(ngx_ai_lease_t *ls, uint32_t shard)
         }
 
         a->kind = NGX_AI_LEASE_REPORT;
+
+        at = p->cursor;
 
         ngx_ai_now(&now);
         ngx_ai_zone_lock(ls->zone);
@@ -224,6 +215,12 @@ ngx_ai_lease_report_all(ngx_ai_lease_t *ls, uint32_t shard)
         }
 
         ngx_ai_lease_ask_free(a);
+
+        /* somebody asks for the next one */
+
+        if (rc == AI_BUSY && at == p->cursor) {
+            break;
+        }
     }
 
     if (!p->reported || p->flight) {
@@ -327,7 +324,7 @@ ngx_ai_lease_keep_shard(ngx_ai_lease_t *ls, uint32_t shard)
  * was sent then, gives its share to no one else.
  */
 
-static void
+void
 ngx_ai_lease_local(ngx_ai_lease_t *ls)
 {
     uint32_t          i;
@@ -364,91 +361,6 @@ ngx_ai_lease_local(ngx_ai_lease_t *ls)
 }
 
 
-/* ---- credit that has ended ---- */
-
-static ngx_uint_t
-ngx_ai_lease_returnable(ngx_ai_lease_t *ls, uint32_t shard)
-{
-    ai_lease_shard_t  sh;
-
-    ai_lease_shard_get(ls->book, shard, &sh);
-
-    if (!sh.usable || !sh.heard || sh.local) {
-        return 0;
-    }
-
-    ngx_ai_lease_place_look(ls, &ls->shards[shard]);
-
-    return !ls->shards[shard].gone;
-}
-
-
-static ngx_uint_t
-ngx_ai_lease_returnable_any(ngx_ai_lease_t *ls)
-{
-    uint32_t  i;
-
-    for (i = 0; i < ls->nshards; i++) {
-        if (ngx_ai_lease_returnable(ls, i)) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-/* NGX_OK: all owners were looked at */
-
-static ngx_int_t
-ngx_ai_lease_return(ngx_ai_lease_t *ls, ngx_uint_t all)
-{
-    int                  rc;
-    ai_now_t             now;
-    ngx_uint_t           rounds;
-    ngx_ai_lease_ask_t  *a;
-
-    for (rounds = 0;
-         ls->flight < NGX_AI_LEASE_FLIGHT && rounds < NGX_AI_LEASE_ROUNDS;
-         rounds++)
-    {
-        a = ngx_ai_lease_ask_get(ls);
-        if (a == NULL) {
-            return NGX_AGAIN;
-        }
-
-        a->kind = NGX_AI_LEASE_RETURN;
-
-        ngx_ai_now(&now);
-        ngx_ai_zone_lock(ls->zone);
-        rc = ai_lease_expire(ls->book, all, &ls->cursor, NGX_AI_LEASE_STEPS,
-                             &now, &a->lease);
-        ngx_ai_zone_unlock(ls->zone);
-
-        if (rc == AI_OK) {
-
-            if (ngx_ai_lease_returnable(ls, a->lease.shard)
-                && ngx_ai_lease_send(a, 0) == NGX_OK)
-            {
-                ls->flight++;
-                continue;
-            }
-
-            ngx_ai_lease_drop(a);
-        }
-
-        ngx_ai_lease_ask_free(a);
-
-        if (rc != AI_OK && rc != AI_BUSY) {
-            ls->cursor = 0;
-            return NGX_OK;
-        }
-    }
-
-    return NGX_AGAIN;
-}
-
-
 /* ---- what has come of an operation ---- */
 
 void
@@ -466,31 +378,6 @@ ngx_ai_lease_kept(ngx_ai_lease_ask_t *a)
 
     default:
         ngx_ai_lease_beat_done(a);
-    }
-}
-
-
-static void
-ngx_ai_lease_return_done(ngx_ai_lease_ask_t *a)
-{
-    ngx_uint_t       answered;
-    ngx_ai_lease_t  *ls;
-
-    ls = a->ls;
-    answered = ngx_ai_lease_answered(a);
-
-    ngx_ai_lease_ask_free(a);
-    ls->flight--;
-
-    if (answered) {
-        ngx_ai_lease_count(ls, returned);
-    }
-
-    if (ls->returning) {
-        ngx_ai_lease_leave_handler(&ls->leave);
-
-    } else if (answered) {
-        ngx_ai_lease_keep(ls);
     }
 }
 
@@ -662,266 +549,5 @@ ngx_ai_lease_keep(ngx_ai_lease_t *ls)
 
     if (ngx_ai_lease_returnable_any(ls)) {
         (void) ngx_ai_lease_return(ls, 0);
-    }
-}
-
-
-static void
-ngx_ai_lease_keeper(ngx_ai_lease_t *ls)
-{
-    ngx_uint_t             i, keeper;
-    ngx_ai_lease_place_t  *p;
-
-    keeper = ls->open && ngx_ai_ledger_sink(ls->open) && !ls->outdated;
-
-    if (keeper && !ls->keeper) {
-        ls->said = NGX_AI_LEASE_NONE;
-
-        for (i = 0; i < ls->nshards; i++) {
-            p = &ls->shards[i];
-            p->looked = 0;
-            p->fresh = 0;
-            p->reporting = 0;
-            p->end = NGX_AI_LEASE_UNSENT;
-        }
-    }
-
-    ls->keeper = keeper & 1;
-}
-
-
-/* settings may be changed while the server runs */
-
-static void
-ngx_ai_lease_check(ngx_ai_lease_t *ls)
-{
-    ngx_uint_t             i, n;
-    ngx_ai_lease_place_t  *p;
-
-    n = ngx_min(ls->nshards, NGX_AI_LEASE_CHECKS);
-
-    if (ngx_exiting || ngx_current_msec - ls->checked < NGX_AI_LEASE_CHECK) {
-        return;
-    }
-
-    ls->checked = ngx_current_msec;
-
-    for (i = 0; i < n; i++) {
-        ls->check_at = (ls->check_at + 1) % ls->nshards;
-        p = &ls->shards[ls->check_at];
-
-        if (!p->gone) {
-            (void) ngx_ai_redis_check(ls->redis, p->slot, NULL, NULL);
-        }
-    }
-}
-
-
-/*
- * Workers of an older start, and of a later one: the former may still spend
- * what that start leased, before the latter this one gives way.
- */
-
-static void
-ngx_ai_lease_older(ngx_ai_lease_t *ls)
-{
-    ngx_uint_t            i, n;
-    ngx_ai_lease_state_t  st;
-
-    if (ls->looked && ngx_current_msec - ls->looked < NGX_AI_LEASE_OLDER) {
-        return;
-    }
-
-    ls->looked = ngx_current_msec ? ngx_current_msec : 1;
-
-    if (ngx_ai_lease_file_read(ls->fd, &st) == NGX_OK) {
-        ls->outdated = ngx_memcmp(st.zone_id, ai_book_zone_id(ls->book), 16)
-                       != 0;
-    }
-
-    if (!ls->locked && !ls->leaving) {
-        ls->locked = flock(ls->fd, LOCK_SH|LOCK_NB) == 0;
-    }
-
-    if (ls->alone
-        || ngx_ai_segment_strangers((char *) ls->ledger->path.data,
-                                    ai_book_zone_id(ls->book), &n)
-           != NGX_OK)
-    {
-        return;
-    }
-
-    if (n) {
-        ls->older = 1;
-        ls->older_seen = ngx_current_msec;
-        return;
-    }
-
-    if (!ls->older) {
-        ls->alone = 1;
-        return;
-    }
-
-    if (ngx_current_msec - ls->older_seen < ngx_ai_lease_hold(ls->conf)) {
-        return;
-    }
-
-    /* what they had is to be forgotten of every owner */
-
-    ls->alone = 1;
-
-    for (i = 0; i < ls->nshards; i++) {
-        ls->shards[i].again = 1;
-    }
-}
-
-
-void
-ngx_ai_lease_tick_handler(ngx_event_t *ev)
-{
-    ngx_msec_t       tick;
-    ngx_uint_t       i, gone;
-    ngx_ai_lease_t  *ls = ev->data;
-
-    for (i = 0, gone = 0; i < ls->nshards; i++) {
-        ngx_ai_lease_place_look(ls, &ls->shards[i]);
-        gone |= ls->shards[i].gone;
-    }
-
-    ngx_ai_lease_older(ls);
-    ngx_ai_lease_check(ls);
-    ngx_ai_lease_keeper(ls);
-
-    if (ls->keeper) {
-        ngx_ai_lease_keep(ls);
-        ngx_ai_lease_local(ls);
-        ngx_ai_lease_tell(ls);
-    }
-
-    tick = ngx_min(ls->conf->lease / 8, NGX_AI_LEASE_TICK);
-    tick = ngx_max(tick, NGX_AI_LEASE_TICK_MIN);
-
-    if ((gone || !ls->keeper)
-        && ngx_current_msec - ls->born < ls->conf->connect_timeout)
-    {
-        tick = NGX_AI_LEASE_SOON;
-    }
-
-    ngx_add_timer(ev, tick);
-}
-
-
-/* ---- the worker quits ---- */
-
-void
-ngx_ai_lease_leave(ngx_ai_lease_t *ls)
-{
-    if (ls->leave.timer_set || ls->returning) {
-        return;
-    }
-
-    if (ls->leaving) {
-        ls->leaving = 0;
-        ls->locked = flock(ls->fd, LOCK_SH|LOCK_NB) == 0;
-    }
-
-    ngx_add_timer(&ls->leave, 1);
-}
-
-
-/* requests of this worker, or what they wait for */
-
-static ngx_uint_t
-ngx_ai_lease_engaged(ngx_ai_lease_t *ls)
-{
-    int             rc;
-    ai_ref_t        at;
-    ngx_int_t       worker;
-    ai_hold_view_t  view;
-
-    if (!ngx_queue_empty(&ls->asks) || !ngx_queue_empty(&ls->woken)) {
-        return 1;
-    }
-
-    worker = ls->open ? ngx_ai_ledger_worker(ls->open) : -1;
-
-    if (worker < 0) {
-        return 0;
-    }
-
-    at = 0;
-
-    ngx_ai_zone_lock(ls->zone);
-    rc = ai_book_worker_hold(ls->book, (unsigned) worker, &at, &view);
-    ngx_ai_zone_unlock(ls->zone);
-
-    return rc == AI_OK;
-}
-
-
-/* the lock is shared by the workers that are not done: who can have it alone
-   is the last */
-
-static ngx_uint_t
-ngx_ai_lease_last(ngx_ai_lease_t *ls)
-{
-    ngx_uint_t  last;
-
-    (void) flock(ls->fd, LOCK_UN);
-
-    last = flock(ls->fd, LOCK_EX|LOCK_NB) == 0;
-
-    (void) flock(ls->fd, LOCK_UN);
-
-    ls->locked = 0;
-
-    return last && !ls->outdated;
-}
-
-
-/* not cancelable: the worker stays until it has given back what is left */
-
-void
-ngx_ai_lease_leave_handler(ngx_event_t *ev)
-{
-    ngx_ai_lease_t *ls = ev->data;
-
-    if (!ls->returning) {
-
-        if (ngx_ai_lease_engaged(ls)) {
-            ngx_add_timer(ev, NGX_AI_LEASE_STAY);
-            return;
-        }
-
-        ls->leaving = 1;
-
-        if (!ngx_ai_lease_last(ls)) {
-            return;
-        }
-
-        ls->returning = 1;
-        ls->returned = 0;
-        ls->cursor = 0;
-        ls->leave_until = ngx_current_msec + 4 * ls->conf->timeout;
-    }
-
-    if (!ls->returned && ngx_ai_lease_return(ls, 1) == NGX_OK) {
-        ls->returned = 1;
-    }
-
-    if ((ls->returned && ls->flight == 0)
-        || (ngx_msec_int_t) (ls->leave_until - ngx_current_msec) <= 0)
-    {
-        ls->returning = 0;
-
-        if (ev->timer_set) {
-            ngx_del_timer(ev);
-        }
-
-        return;
-    }
-
-    if (!ev->timer_set) {
-        ngx_add_timer(ev, NGX_AI_LEASE_STAY);
     }
 }

@@ -1,0 +1,168 @@
+
+/*
+ * From time to time: who keeps the node, what has changed at the store, and
+ * whether workers of other starts live.
+ */
+
+
+#include "ngx_ai_lease_int.h"
+#include "ngx_ai_segment.h"
+#include <sys/file.h>
+
+
+#define NGX_AI_LEASE_TICK      250      /* ms; less where the lease is short */
+#define NGX_AI_LEASE_TICK_MIN  50
+#define NGX_AI_LEASE_SOON      10       /* until the first connection */
+#define NGX_AI_LEASE_CHECK     2000     /* ms between looks at settings */
+#define NGX_AI_LEASE_CHECKS    8        /* shards of a cluster at a time */
+#define NGX_AI_LEASE_OLDER     1000     /* ms between looks for older starts */
+
+
+static void
+ngx_ai_lease_keeper(ngx_ai_lease_t *ls)
+{
+    ngx_uint_t             i, keeper;
+    ngx_ai_lease_place_t  *p;
+
+    keeper = ls->open && ngx_ai_ledger_sink(ls->open) && !ls->outdated;
+
+    if (keeper && !ls->keeper) {
+        ls->said = NGX_AI_LEASE_NONE;
+
+        for (i = 0; i < ls->nshards; i++) {
+            p = &ls->shards[i];
+            p->looked = 0;
+            p->fresh = 0;
+            p->reporting = 0;
+            p->end = NGX_AI_LEASE_UNSENT;
+        }
+    }
+
+    ls->keeper = keeper & 1;
+}
+
+
+/* settings may be changed while the server runs */
+
+static void
+ngx_ai_lease_check(ngx_ai_lease_t *ls)
+{
+    ngx_uint_t             i, n;
+    ngx_ai_lease_place_t  *p;
+
+    n = ngx_min(ls->nshards, NGX_AI_LEASE_CHECKS);
+
+    if (ngx_exiting || ngx_current_msec - ls->checked < NGX_AI_LEASE_CHECK) {
+        return;
+    }
+
+    ls->checked = ngx_current_msec;
+
+    for (i = 0; i < n; i++) {
+        ls->check_at = (ls->check_at + 1) % ls->nshards;
+        p = &ls->shards[ls->check_at];
+
+        if (!p->gone) {
+            (void) ngx_ai_redis_check(ls->redis, p->slot, NULL, NULL);
+        }
+    }
+}
+
+
+/*
+ * Workers of an older start, and of a later one: the former may still spend
+ * what that start leased, before the latter this one gives way.
+ */
+
+static void
+ngx_ai_lease_older(ngx_ai_lease_t *ls)
+{
+    ngx_uint_t            i, n;
+    ngx_ai_lease_state_t  st;
+
+    if (ls->looked && ngx_current_msec - ls->looked < NGX_AI_LEASE_OLDER) {
+        return;
+    }
+
+    ls->looked = ngx_current_msec ? ngx_current_msec : 1;
+
+    if (ngx_ai_lease_file_read(ls->fd, &st) == NGX_OK) {
+        ls->outdated = ngx_memcmp(st.zone_id, ai_book_zone_id(ls->book), 16)
+                       != 0;
+    }
+
+    if (!ls->locked && !ls->leaving) {
+        ls->locked = flock(ls->fd, LOCK_SH|LOCK_NB) == 0;
+    }
+
+    if (ls->alone
+        || ngx_ai_segment_strangers((char *) ls->ledger->path.data,
+                                    ai_book_zone_id(ls->book), &n)
+           != NGX_OK)
+    {
+        return;
+    }
+
+    if (n) {
+        ls->older = 1;
+        ls->older_seen = ngx_current_msec;
+        return;
+    }
+
+    if (!ls->older) {
+        ls->alone = 1;
+        return;
+    }
+
+    if (ngx_current_msec - ls->older_seen < ngx_ai_lease_hold(ls->conf)) {
+        return;
+    }
+
+    /* what they had is to be forgotten of every owner */
+
+    ls->alone = 1;
+
+    for (i = 0; i < ls->nshards; i++) {
+        ls->shards[i].again = 1;
+    }
+}
+
+
+void
+ngx_ai_lease_tick_handler(ngx_event_t *ev)
+{
+    ngx_msec_t       tick;
+    ngx_uint_t       i, gone, reporting;
+    ngx_ai_lease_t  *ls = ev->data;
+
+    for (i = 0, gone = 0; i < ls->nshards; i++) {
+        ngx_ai_lease_place_look(ls, &ls->shards[i]);
+        gone |= ls->shards[i].gone;
+    }
+
+    ngx_ai_lease_older(ls);
+    ngx_ai_lease_check(ls);
+    ngx_ai_lease_keeper(ls);
+
+    if (ls->keeper) {
+        ngx_ai_lease_keep(ls);
+        ngx_ai_lease_local(ls);
+        ngx_ai_lease_tell(ls);
+    }
+
+    for (i = 0, reporting = 0; ls->keeper && i < ls->nshards; i++) {
+        reporting |= ls->shards[i].reporting && !ls->shards[i].failed;
+    }
+
+    tick = ngx_min(ls->conf->lease / 8, NGX_AI_LEASE_TICK);
+    tick = ngx_max(tick, NGX_AI_LEASE_TICK_MIN);
+
+    if (reporting
+        || ((gone || !ls->keeper)
+            && ngx_current_msec - ls->born < ls->conf->connect_timeout))
+    {
+        tick = NGX_AI_LEASE_SOON;
+    }
+
+    ngx_add_timer(ev, tick);
+}
