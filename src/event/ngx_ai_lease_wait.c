@@ -445,10 +445,7 @@ ngx_ai_lease_wait_done(ngx_ai_lease_t *ls)
     while (!ngx_queue_empty(&ls->woken)) {
         q = ngx_queue_head(&ls->woken);
         w = ngx_queue_data(q, ngx_ai_lease_wait_t, queue);
-<<<<<<< HEAD
 
-=======
->>>>>>> http
         ngx_queue_remove(q);
         w->active = 0;
     }
