@@ -178,7 +178,7 @@ EOC
         %{ $o->{conf} || {} },
     );
 
-    $conf{http} = $ENV{NO_REDIS} ? "" : "    ai_redis {\n$redis    }\n" . ($conf{http} // '');
+    $conf{http} = "    ai_redis {\n$redis    }\n" . ($conf{http} // '');
 
     return gateway_conf(%conf);
 }
