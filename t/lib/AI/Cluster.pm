@@ -248,7 +248,9 @@ sub mend {
 sub follow {
     my ($self) = @_;
 
-    my $master = $self->master or return;
+    return if $self->{cluster};
+
+    my $master = $self->master;
 
     for my $r (@{ $self->{r} }) {
         my $role = $r->info('replication')->{role};
