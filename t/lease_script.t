@@ -111,7 +111,7 @@ is($r->{seeded}, 1, 'which the others do not wait for');
 $before = $s->dump;
 is($s->op('a', start => 1, seq => 99, cells => [ { @w, sum => 0 } ])->{status},
     'fence', 'the start before is fenced off');
-is($s->op('a', start => 1, seq => 99, flags => 'h')->{status}, 'fence',
+is($s->op('a', start => 1, seq => 99, flags => 'rdh')->{status}, 'fence',
     'from the shard, too');
 is($s->dump, $before, 'nothing is done');
 
@@ -121,7 +121,7 @@ is($s->ask('a', @w, start => 2, sum => 7), '0 53 -1', 'and is not doubled');
 is($s->ask('a', @w, start => 3, sum => 6), '0 47 -1', 'that of two starts');
 is($s->ask('b', @w, sum => 10), '0 47 -1', 'for all nodes');
 is($s->hash($s->key('k'))->{ 'o:' . AI::Script::uuid('a') }, 37, 'as "o:"');
-is($s->ask('a', @w, start => 3, sum => 6, flags => 'h'), '0 47 -1',
+is($s->ask('a', @w, start => 3, sum => 6, flags => 'rdh'), '0 47 -1',
     'also when the start has reported');
 is($s->ask('a', @w, start => 3, sum => 6, flags => 'd'), '0 84 -1',
     'until no old worker lives');
@@ -138,13 +138,13 @@ $r = $s->op('a', fresh => 'a' x 16);
 is("$r->{status} $r->{epoch} $r->{seeded} $r->{heard} $r->{nodes} $r->{n}",
     'epoch 1-' . 'a' x 16 . ' 0 0 0 0', 'an empty store begins an epoch');
 
-$r = $s->op('b', flags => 'h', cells => [ { @w, want => 1 } ]);
+$r = $s->op('b', flags => 'rdh', cells => [ { @w, want => 1 } ]);
 is("$r->{status} $r->{epoch} $r->{heard} $r->{n}",
     'epoch 1-' . 'a' x 16 . ' 0 0', 'an operation of an unknown one');
 is(join(' ', sort keys %{ $s->hash('ai:{7}') }), 'epoch seen time token',
     'is not heard');
 
-$r = $s->op('a', flags => 'h', cells => [ { @w, want => 9, sum => 3 } ]);
+$r = $s->op('a', flags => 'rdh', cells => [ { @w, want => 9, sum => 3 } ]);
 is("$r->{status} $r->{heard} $r->{seeded} $r->{cells}[0]{granted}", 'ok 1 0 0',
     'one of two nodes: nothing is granted');
 is($r->{cells}[0]{left}, 97, 'but counted');
@@ -158,7 +158,7 @@ $r = $s->op('a', cells => [ { kind => 'b', limit => 9, key => 'b', per_tick => 1
 is(join(' ', map { $_->{granted} } @{ $r->{cells} }), '0 0',
     'rates are not granted either');
 
-$r = $s->op('b', flags => 'h', cells => [ { @w, sum => 5, want => 4 } ]);
+$r = $s->op('b', flags => 'rdh', cells => [ { @w, sum => 5, want => 4 } ]);
 is("$r->{heard} $r->{seeded} $r->{cells}[0]{granted} $r->{cells}[0]{left}",
     '1 1 4 88', 'all have reported');
 
@@ -180,7 +180,7 @@ for my $case ([ token => 'run2:repl', 'another server' ],
     my ($word, $value, $name) = @$case;
     my $old = $s->epoch;
 
-    $r = $s->op('a', $word => $value, flags => 'h', fresh => 'c' x 16,
+    $r = $s->op('a', $word => $value, flags => 'rdh', fresh => 'c' x 16,
         cells => [ { @w, want => 1 } ]);
 
     my ($count) = $r->{epoch} =~ /^(\d+)-c{16}$/;
@@ -209,7 +209,7 @@ is("$r->{status} $r->{epoch}", 'epoch 2-' . 'd' x 16, 'greater random');
 $s->fresh('a', 'b');
 is($s->ask('a', @w, want => 5, n => 3), '0 100 -1', 'two of three');
 is($s->op('c')->{seeded}, 1, 'two of two');
-$s->op('c', flags => 'h');
+$s->op('c', flags => 'rdh');
 is($s->ask('a', @w, want => 5, n => 3), '5 95 -1', 'three of three');
 
 # clocks
@@ -219,7 +219,7 @@ $s->ask('a', @w, want => 5);
 
 for my $off (-1001, 1001, 3_600_000, -86_400_000) {
     $before = $s->dump;
-    $r = $s->op('a', now => $s->{time} + $off, flags => 'h', token => 'other',
+    $r = $s->op('a', now => $s->{time} + $off, flags => 'rdh', token => 'other',
         cells => [ { @w, want => 1 } ]);
 
     is("$r->{status} $r->{n} $r->{time}", "clock 0 $s->{time}",
@@ -261,7 +261,7 @@ is($s->op('a')->{nodes}, 1, 'silent for hold_ms');
 $r = $s->op('b');
 is("$r->{nodes} $r->{heard} $r->{seeded}", '2 0 1',
     'one that comes back has to report');
-is($s->op('b', flags => 'h')->{heard}, 1, 'and has');
+is($s->op('b', flags => 'rdh')->{heard}, 1, 'and has');
 
 # slots
 
@@ -317,7 +317,7 @@ is($s->ask('a', @s, want => 9, need => 1), '7 0 -1', 'two of three');
 is($s->ask('a', @s, sum => 7, local => 0), '0 4 -1', 'a limit without shares');
 $s->op('c');
 is($s->ask('a', @s, sum => 7), '0 0 -1', 'one comes back, on its own still');
-$s->op('c', flags => 'h');
+$s->op('c', flags => 'rdh');
 is($s->ask('a', @s, sum => 7), '0 4 -1', 'has reported');
 is($s->ask('a', @s, sum => 7, n => 2), '0 4 -1', 'more nodes than N');
 

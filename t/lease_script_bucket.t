@@ -223,7 +223,7 @@ is($s->ask('b', @l, sum => 121, mine => 15), '0 16 -1', 'or gave back');
 $s->pass(1000);
 is($s->ask('a', @l, sum => 20), '0 21 -1', 'still half');
 is($s->ask('a', @b, sum => 20), '0 21 -1', 'a tick is a tick');
-$s->op('b', flags => 'h');
+$s->op('b', flags => 'rdh');
 $s->pass(1000);
 is($s->ask('a', @l, sum => 20), '0 31 -1', 'the whole');
 is($s->ask('b', @l, sum => 140, mine => 2), '0 12 -1', 'it is heard: its sum');
@@ -266,7 +266,7 @@ $s->fresh('a', 'b');
 $s->ask('a', @l, need => 50);
 $s->pass(10_000);
 is($s->ask('a', @l, local => 3, sum => 50), '0 0 -1', 'nobody is there');
-$s->op($_, flags => 'h') for 'a', 'b';
+$s->op($_, flags => 'rdh') for 'a', 'b';
 $s->pass(100);
 is($s->ask('a', @l, sum => 50), '0 1 -1', 'from then on');
 

@@ -153,7 +153,7 @@ for my $case ([ epoch => @garbage, '1', '1-', '-' . '0' x 16, '1-' . '0' x 15,
             { %{ $cell{w} }, sum => 1, want => 9, need => 1 } ]);
 
         push @bad, $value if $r->{status} ne 'epoch' || $s->op('a', start => 2,
-            flags => 'h')->{seeded};
+            flags => 'rdh')->{seeded};
     }
 
     is("@bad", '', "garbage in $field begins an epoch");

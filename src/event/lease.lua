@@ -8,24 +8,25 @@
 -- [1]    PREFIX{SHARD}, a hash: epoch, token, time (ms; its own, which never
 --        goes back), seen (ms; the last TIME), and for each node
 --            "n:NODE" = "START HEARD AT_MS"
---        START: the greatest seen; HEARD: 0 not in this epoch, 1 it is, 2 it
---        was, and has been silent or was started since, and has to report
+--        START: the greatest seen; HEARD: 1, it has reported in this epoch;
+--        AT_MS: when it last said that it is not on its own
 -- [1+i]  PREFIX{SHARD}:EPOCH:OWNER:R:P:WINDOW, a hash: the limit i ("cell")
 --            window:  leased, the sum of all totals
 --            bucket:  taken, missing from full; at (us), refilled until then
 --            slots:   nothing else
 --            "n:NODE" = "OP TOTAL", of a bucket "OP TOTAL OUT UNTIL_MS"
---            "o:NODE" = the totals of older starts, of windows and slots
+--            "o:NODE" = of older starts: the totals, of a bucket "OUT UNTIL_MS"
 --
 -- ARGV
 --
 -- 1 op "SSSSSSSSSS.QQQQQQQQQQQQQQQQ" (start, sequence), 2 node, 3 epoch ("",
 -- or "COUNT-16 hex"), 4 fresh (16 hex), 5 token of the server, 6 now_ms of the
--- node, 7 tolerance ms, 8 hold_ms, 9 N, 10 flags ("h": the node's report ends
--- here; "d": no worker of an older start lives); then for each cell: kind (w,
--- b, s), local (1: silent nodes keep their shares of it; + 2: the sum of a
--- bucket begins anew), limit, per_tick, tick_us, sum, unspent, mine, want,
--- need, ttl_s (0: none)
+-- node, 7 tolerance ms, 8 hold_ms, 9 N, 10 flags ("r": all that the node has in
+-- this epoch was reported; "d": all rows of its older starts are counted in
+-- its sums; "h": it is not on its own); then for each cell: kind (w, b, s),
+-- local (1: silent nodes keep their shares of it; + 2: the sum of a bucket
+-- begins anew), limit, per_tick, tick_us, sum, unspent, mine, want, need, ttl_s
+-- (0: none)
 --
 -- REPLY
 --
@@ -48,7 +49,9 @@
 -- 5. Not greater than the node's last one in some cell: "late".
 -- 6. The sums become the totals.  A greater start: the old total goes on
 --    counting as "o:NODE" until "d"; what is taken from buckets stays.
--- 7. N nodes are heard: each need is granted, or nothing is.
+-- 7. N nodes are heard: each need is granted, or nothing is.  A node is heard
+--    by "r" and "d" together: an older start may have spent what its report
+--    does not say.
 --
 -- The shard's time follows TIME but makes no leap: all nodes say something
 -- every quarter of a lease, so more than hold_ms at once is a clock that was
@@ -59,11 +62,13 @@
 -- was needed is spent at once and is not out.  What was out when it ended is
 -- burnt: the refill pays for it, it is not given back again.
 --
--- A node that comes back may have been on its own, on its share, which was not
--- refilled here (local): it is charged what its share misses ("mine") where
--- that is less than what it took, as one that is new here is.
+-- A node that has not said "h" for hold_ms, and whose credit in a bucket has
+-- ended, may be on its own: it is quiet.  It uses its share, one Nth of the
+-- refill and of the depth, which nobody else gets meanwhile (local); what it
+-- took of that was never this store's.
 --
--- Slots of a node that is silent for hold_ms are free again.
+-- Slots of a node that has not said "h" for hold_ms count as free, and with
+-- local its share is left to it.
 --
 -- AMOUNTS are int64 as decimal text.  No amount is ever a number of Lua, which
 -- would round it above 2^53: it is added in two pieces, of nine digits and the
@@ -72,6 +77,11 @@
 -- numbers below 2^53.
 
 local CELLS, NODES, WORDS = 64, 64, 11
+
+-- the shard goes before any window of its: where the clock is set far ahead
+-- it must not outlive what it vouches for
+local SHARD_S = 43200
+
 local E6, E9 = 1000000, 1000000000
 
 local floor, min, max = math.floor, math.min, math.max
@@ -83,7 +93,7 @@ local ncells = #KEYS - 1
 local start = match(op, '^(%d%d%d%d%d%d%d%d%d%d)%.%d+$')
 local mine, older = 'n:' .. node, 'o:' .. node
 
-local shard, now, time_ms, silent
+local shard, now, time_ms
 local present, nodes, seeded = 0, 0, 0
 
 
@@ -203,7 +213,7 @@ local function shard_read()
     local name, value = all[i], all[i + 1]
     local id = match(name, '^n:(.*)$')
     if id then
-      local first, heard, at = match(value, '^(%d+) ([012]) (%d+)$')
+      local first, heard, at = match(value, '^(%d+) ([01]) (%d+)$')
       at = number(at)
       if not at or #first ~= 10 then
         return nil
@@ -219,25 +229,18 @@ local function shard_read()
   return sh.count and sh.time and sh.seen and sh or nil
 end
 
--- who was heard within hold_ms.  "present" counts those who are not on their
--- own: a node is hold_ms after it sent what was executed here up to the
--- tolerance later
+-- how many have reported, and how many are not on their own
 
 local function shard_count()
   local heard = 0
-  present, nodes = 0, 0
-  for id, n in pairs(shard.nodes) do
-    if n.heard > 0 then
-      heard = heard + 1
-    end
+  nodes = 0
+  for _, n in pairs(shard.nodes) do
+    heard = heard + n.heard
     if now - n.at < hold then
       nodes = nodes + 1
     end
-    if n.heard == 1 and now - n.at < silent then
-      present = present + 1
-    end
   end
-  present = min(present, N)
+  present = min(nodes, N)
   seeded = heard >= N and 1 or 0
 end
 
@@ -295,13 +298,10 @@ local function node_enter()
       shard.nodes[gone] = nil
       shard.gone = 'n:' .. gone
     end
-    me = { start = start, heard = 0, at = now }
+    me = { heard = 0, at = 0 }
     shard.nodes[node] = me
   end
-  if me.heard == 1 and (me.start < start or now - me.at >= silent) then
-    me.heard = 2
-  end
-  me.start, me.at = start, now
+  me.start = start
   return me
 end
 
@@ -360,10 +360,18 @@ local function entry_of(c, value)
   return e
 end
 
+-- what an older start has left in a bucket
+
+local function out_of(value)
+  local out, ends = match(value, '^(%d+) (%d+)$')
+  local e = { out = natural(out), ends = number(ends) }
+  return e.out and e.ends and e or nil
+end
+
 -- this node's own; false: it is garbage
 
 local function cell_own(c, value, older_value)
-  if older_value then
+  if older_value and c.kind ~= 'b' then
     c.older = natural(older_value)
     c.had_older = true
   end
@@ -402,25 +410,28 @@ local function hash_read(c)
   if not cell_own(c, of.n[node], of.o[node]) then
     return false
   end
-  of.n[node], of.o[node] = nil, nil
-  c.others = {}
+  of.n[node] = nil
+  if c.kind ~= 'b' then
+    of.o[node] = nil
+  end
+  c.others, c.others_older = {}, {}
   for id, value in pairs(of.n) do
     c.others[id] = entry_of(c, value)
     if not c.others[id] then
       return false
     end
   end
+  for id, value in pairs(of.o) do
+    local e = c.kind == 'b' and out_of(value) or natural(value)
+    if not e or c.kind == 'b' and not e.out then
+      return false
+    end
+    c.others_older[id] = e
+  end
   if c.kind == 'b' then
     c.taken = c.new and zero or natural(of.taken)
     c.at = c.new and now * 1000 or number(of.at)
     return c.taken and c.at
-  end
-  c.others_older = {}
-  for id, value in pairs(of.o) do
-    c.others_older[id] = natural(value)
-    if not c.others_older[id] then
-      return false
-    end
   end
   return true
 end
@@ -456,10 +467,10 @@ local function slots_sum(c, dead)
   for _, kind in ipairs({ 'n:', 'o:' }) do
     for id, e in pairs(kind == 'n:' and c.others or c.others_older) do
       local n = shard.nodes[id]
-      if n and now - n.at < hold then
-        all = add(all, kind == 'n:' and e.total or e)
-      else
+      if not n then
         c.drop[#c.drop + 1] = kind .. id
+      elseif now - n.at < hold then
+        all = add(all, kind == 'n:' and e.total or e)
       end
     end
   end
@@ -472,10 +483,17 @@ local function slots_sum(c, dead)
   c.left = minus(c.limit, all)
 end
 
+-- one Nth of a limit, by long division
+
+local function share_of(c)
+  local odd = c.limit[1] % N
+  return pieces((c.limit[1] - odd) / N, floor((odd * E9 + c.limit[2]) / N))
+end
+
 -- whole ticks since "at"; a full bucket keeps no part of one
 
-local function bucket_refill(c, out)
-  local part = c.shared and present or N
+local function bucket_refill(c, least)
+  local part = c.part
   if c.per_tick[1] == 0 and c.per_tick[2] == 0 then
     return
   end
@@ -487,46 +505,92 @@ local function bucket_refill(c, out)
   local n = floor((now * 1000 - c.at) * part / (c.tick * N))
   local rest = minus(c.taken, times(c.per_tick, n))
   c.at = c.at - floor(-n * c.tick * N / part)
-  if not less(out, rest) then
-    rest = smaller(c.taken, out)
+  if not less(least, rest) then
+    rest = smaller(c.taken, least)
     c.at = now * 1000
   end
   c.taken = rest
 end
 
-local function bucket_charge(c, returning)
-  local own = c.own
+-- what the node's sum changes.  A bucket that one node has to itself is the
+-- node's own
+
+local function bucket_charge(c, own, me, quiet)
   local whole = add(c.mine, c.unspent)
-  if not own or c.fresh or sub(own.op, 1, 10) ~= start then
+  if N == 1 then
+    return minus(whole, c.taken)
+  end
+  if c.fresh or not c.own and me.heard == 0 then
     return whole
   end
-  local n = minus(c.sum, own.total)
-  if n[1] >= 0 then
-    return returning and smaller(n, whole) or n
+  if not own or quiet and c.shared then
+    return c.unspent
   end
-  return own.ends <= now and smaller(add(n, own.out), zero) or n
+  local n = minus(c.sum, own.total)
+  if quiet then
+    return smaller(n, whole)
+  end
+  if own.ends > now then
+    return n
+  end
+  if less(zero, c.unspent) then
+    return add(c.unspent, larger(n, zero))
+  end
+  return n[1] < 0 and smaller(add(n, own.out), zero) or n
 end
 
-local function bucket_sum(c, returning)
-  local out = zero
+local function bucket_sum(c, me, dead)
+  local out, here, live = zero, 0, {}
   for id, e in pairs(c.others) do
     if e.ends > now then
       out = add(out, e.out)
+      live[id] = true
+      here = here + 1
     elseif not shard.nodes[id] then
       c.drop[#c.drop + 1] = 'n:' .. id
     end
   end
-  local own = c.own and c.own.ends > now and c.own.out or zero
-  bucket_refill(c, add(out, own))
-  c.taken = add(c.taken, bucket_charge(c, returning))
-  c.taken = larger(c.taken, add(out, c.unspent))
+  for id, n in pairs(shard.nodes) do
+    if id ~= node and not live[id] and now - n.at < hold then
+      here = here + 1
+    end
+  end
+  local own = c.own and sub(c.own.op, 1, 10) == start and c.own or nil
+  if c.own and not own and c.own.ends > now and less(zero, c.own.out) then
+    local e = c.others_older[node]
+    c.left_out = {
+      out = add(c.own.out, e and e.ends > now and e.out or zero),
+      ends = max(c.own.ends, e and e.ends or 0),
+    }
+    c.others_older[node] = c.left_out
+  end
+  for id, e in pairs(c.others_older) do
+    if e.ends > now and not (id == node and dead) then
+      out = add(out, e.out)
+    else
+      c.drop[#c.drop + 1] = 'o:' .. id
+      if id == node then
+        c.left_out = nil
+      end
+    end
+  end
+  local quiet = now - me.at >= hold and not (c.own and c.own.ends > now)
+  local away = c.shared and max(0, N - here - (quiet and 0 or 1)) or 0
+  local share = c.shared and seeded == 1 and share_of(c) or zero
+  c.part = N - away
+  bucket_refill(c, add(add(out, own and own.ends > now and own.out or zero),
+                       times(share, away)))
+  away = quiet and max(0, away - 1) or away
+  c.part = N - away
+  c.taken = add(c.taken, bucket_charge(c, own, me, quiet))
+  c.taken = larger(c.taken, add(add(out, c.unspent), times(share, away)))
   c.left = minus(c.limit, c.taken)
 end
 
 -- ms until a bucket's need is refilled; an estimate: the division is Lua's
 
 local function bucket_wait(c)
-  local part = c.shared and present or N
+  local part = c.part
   local lack = minus(c.need, c.left)
   local tick = c.per_tick[1] * E9 + c.per_tick[2]
   if lack[1] < 0 or lack[1] == 0 and lack[2] == 0 then
@@ -584,7 +648,10 @@ local function cell_write(c)
     c.set = { 'taken', text(c.taken), 'at', plain(c.at), mine,
               entry .. ' ' .. text(out) .. ' ' .. plain(now + hold) }
   end
-  if c.older[1] > 0 or c.older[2] > 0 then
+  if c.left_out then
+    c.set[#c.set + 1] = older
+    c.set[#c.set + 1] = text(c.left_out.out) .. ' ' .. plain(c.left_out.ends)
+  elseif c.older[1] > 0 or c.older[2] > 0 then
     c.set[#c.set + 1] = older
     c.set[#c.set + 1] = text(c.older)
   elseif c.had_older then
@@ -600,6 +667,9 @@ local function write(cells, me)
              mine, format('%s %d %.0f', me.start, me.heard, me.at))
   if shard.gone then
     redis.call('HDEL', KEYS[1], shard.gone)
+  end
+  if #cells == 0 then
+    redis.call('EXPIRE', KEYS[1], SHARD_S)
   end
   for _, c in ipairs(cells) do
     redis.call('HSET', c.key, unpack(c.set))
@@ -629,8 +699,6 @@ if not start or #op ~= 27 or not count or #fresh ~= 16
 then
   return fault('AIARGS', 'operation')
 end
-
-silent = max(hold - tolerance, hold / 2)
 
 local t = redis.call('TIME')
 
@@ -686,7 +754,6 @@ for _, c in ipairs(cells) do
   end
 end
 
-local returning = me.heard ~= 1
 local dead = match(flags, 'd') ~= nil
 
 shard_count()
@@ -697,14 +764,19 @@ for _, c in ipairs(cells) do
   elseif c.kind == 's' then
     slots_sum(c, dead)
   else
-    bucket_sum(c, returning)
+    bucket_sum(c, me, dead)
   end
 end
 
 if match(flags, 'h') then
-  me.heard = 1
-  shard_count()
+  me.at = now
 end
+
+if match(flags, 'r') and dead then
+  me.heard = 1
+end
+
+shard_count()
 
 grant(cells)
 

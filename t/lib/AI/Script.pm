@@ -110,7 +110,7 @@ sub fresh {
 
     for my $node (@nodes) {
         $self->op($node);
-        my $r = $self->op($node, flags => 'h');
+        my $r = $self->op($node, flags => 'rdh');
         $r->{status} eq 'ok' && $r->{heard}
             or die "$node is not heard: $r->{status}\n";
     }
@@ -245,7 +245,7 @@ my %mutant = (
     late_same => ['op <= c.own.op', 'op < c.own.op'],
     seeded    => ['local all = seeded == 1', 'local all = true'],
     partial   => ['heard >= N', 'heard + 1 >= N'],
-    heard     => ["if match(flags, 'h') then", 'if true then'],
+    heard     => ["if match(flags, 'r') and dead then", 'if true then'],
     needs     => ['all = all and not', 'all = not'],
     need      => ['less(c.left, c.need))', 'false)'],
     whole     => ['larger(smaller(c.want, c.left), zero)', 'c.want'],
