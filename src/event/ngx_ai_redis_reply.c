@@ -339,6 +339,12 @@ ngx_ai_redis_refused(ngx_ai_redis_link_t *link, ngx_ai_op_t *op, redisReply *r)
     ngx_ai_redis_error(link, op, r);
     ngx_ai_store_done(&link->store, op, NGX_ERROR);
 
+    /* nobody has the slot: not on the map that we have */
+
+    if (ngx_ai_redis_is(r, "CLUSTERDOWN")) {
+        ngx_ai_redis_refresh(link->rd);
+    }
+
     /* another role or another token: both are read when it connects */
 
     if (ngx_ai_redis_is(r, "READONLY") || ngx_ai_redis_is(r, "LOADING")

@@ -178,7 +178,7 @@ EOC
         %{ $o->{conf} || {} },
     );
 
-    $conf{http} = $ENV{NO_REDIS} ? "" : "    ai_redis {\n$redis    }\n" . ($conf{http} // '');
+    $conf{http} = "    ai_redis {\n$redis    }\n" . ($conf{http} // '');
 
     return gateway_conf(%conf);
 }
@@ -248,7 +248,9 @@ sub mend {
 sub follow {
     my ($self) = @_;
 
-    my $master = $self->master or return;
+    return if $self->{cluster};
+
+    my $master = $self->master;
 
     for my $r (@{ $self->{r} }) {
         my $role = $r->info('replication')->{role};

@@ -14,6 +14,7 @@ package AI::Schedule;
 use strict;
 use warnings;
 
+use JSON::PP ();
 use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep);
@@ -63,7 +64,7 @@ my %kinds = (
 
             return beyond('nano-dollars', $sum, 1_000_000_000);
         },
-        row => sub { POSIX::floor($_[0]{cost_usd} * 1e9 + 0.5) },
+        row => sub { POSIX::floor(($_[0]{cost_usd} || 0) * 1e9 + 0.5) },
         window => 1_000_000_000,
         request => 30_000_000,
     },
@@ -584,12 +585,12 @@ sub faults {
 sub calm {
     my ($self, $n, $r) = @_;
 
-    my $l = $self->load($n, 2, gap => [ 4, 20 ], abort => 0);
+    my $l = $self->load($n, 2, gap => [ 20, 60 ], abort => 0);
     my $from = 0;
-    my (%last, %streak);
+    my (%told, %streak);
 
-    # a node that has refused for want of budget for longer than a lease, and
-    # nobody let in meanwhile: it is used up
+    # nobody was let in for longer than a lease, and every node has said of
+    # every key meanwhile that it is used up
 
     $r->{calm} = $l->run(15 * $AI::Gateway::factor, sub {
         my ($notes) = @_;
@@ -597,9 +598,9 @@ sub calm {
         for my $note (@$notes[$from .. $#$notes]) {
             my ($at, $tenant, $node, $mark, $code) = @$note;
 
-            $last{$tenant}{$mark}{$node} = $code;
-            $streak{$tenant} = $at if $code !~ /^429 insufficient_quota/
-                || !$streak{$tenant};
+            $told{$tenant}{"$mark $node"} = $at
+                if $code eq '429 insufficient_quota';
+            $streak{$tenant} = $at if $code eq '200' || !$streak{$tenant};
         }
 
         $from = @$notes;
@@ -607,13 +608,11 @@ sub calm {
         for my $kind (grep { $kinds{$_}{window} } @{ $self->{kinds} }) {
             my $t = "s$n-$kind";
 
-            return 0 if !$streak{$t}
-                || AI::Load::now() - $streak{$t} < 1.2;
+            my $since = $streak{$t} or return 0;
+            my $all = $self->{c}->t * ($kinds{$kind}{keys} || 1);
 
-            for my $mark (values %{ $last{$t} }) {
-                return 0 if keys %$mark < $self->{c}->t
-                    || grep { !/^429 insufficient_quota/ } values %$mark;
-            }
+            return 0 if AI::Load::now() - $since < 1.2
+                || grep({ $_ > $since } values %{ $told{$t} }) < $all;
         }
 
         return 1;
@@ -644,11 +643,7 @@ sub count {
 
     waitfor {
         %rows = ();
-
-        for my $t ($self->{c}->t) {
-            push @{ $rows{ $_->{tenant} } }, $_
-                for grep { $_->{tenant} =~ /^s$n-/ } $t->rows;
-        }
+        push @{ $rows{ $_->{tenant} } }, $_ for $self->rows("s$n-");
 
         my %has = map { $_->{id} => 1 } map { @$_ } values %rows;
 
@@ -691,6 +686,24 @@ sub count {
 
     $r->{codes} = codes($r->{notes});
     $r->{calm_codes} = codes($r->{calm_notes});
+}
+
+
+# the rows of tenants whose names begin so, in all ledgers
+
+sub rows {
+    my ($self, $prefix) = @_;
+
+    my @lines;
+
+    for my $t ($self->{c}->t) {
+        for my $file (glob "$t->{dir}/ledger/usage*.jsonl*") {
+            open my $f, '<', $file or next;
+            push @lines, grep { /"tenant": *"\Q$prefix\E/ && /\n\z/ } <$f>;
+        }
+    }
+
+    return map { JSON::PP::decode_json($_) } @lines;
 }
 
 
