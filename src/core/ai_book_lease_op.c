@@ -60,6 +60,7 @@ ai_op_cell(ai_ask_t *a, unsigned party, ai_ref_t owner, const ai_credit_t *c,
 
     if (ref) {
         bucket = ai_cell_at(a->tx.book, ref);
+        cell->limit = bucket->burst;
         cell->amount = bucket->amount;
         cell->mine = ai_op_mine(a, bucket);
     }
@@ -122,6 +123,8 @@ ai_op_begin(ai_ask_t *a, ai_ref_t first, ai_ref_t second)
     op->owner[1] = second;
     op->shard = ai_owner_at(bk, first)->hash
                 & (bk->lease.shards ? bk->lease.shards - 1 : 0);
+    op->epoch = bk->shards[op->shard].epoch;
+    op->random = bk->shards[op->shard].random;
 
     ai_tx_put(&a->tx, &bk->seq, op->seq);
 
@@ -230,6 +233,12 @@ ai_lease_end(ai_book_t *bk, ai_lease_op_t *op, unsigned answered,
     ai_owner_t  *o;
 
     rc = AI_OK;
+
+    if (bk->shards[op->shard].epoch != op->epoch
+        || bk->shards[op->shard].random != op->random)
+    {
+        rc = AI_DECLINED;
+    }
 
     for (i = 0; i < 2 && op->owner[i]; i++) {
         if (!ai_op_mine_is(bk, op, i)) {

@@ -197,11 +197,31 @@ ai_take_refused(ai_take_t *t, ai_refused_t *why)
 }
 
 
+/*
+ * Whoever asks looked at the shard without the lock: a share that was given
+ * back meanwhile is the store's.
+ */
+
+static unsigned
+ai_take_returned(const ai_book_t *bk, const ai_hold_ask_t *ask)
+{
+    return ask->shared && ask->rates == AI_RATES_LOCAL
+           && !bk->shards[ai_lease_shard(bk, &ask->party[0].id)].local;
+}
+
+
 int
 ai_book_take(ai_book_t *bk, const ai_hold_ask_t *ask, const ai_now_t *now,
     ai_ref_t *hold, ai_refused_t *why)
 {
-    ai_take_t  t;
+    ai_take_t      t;
+    ai_hold_ask_t  leased;
+
+    if (ai_take_returned(bk, ask)) {
+        leased = *ask;
+        leased.rates = AI_RATES_LEASED;
+        ask = &leased;
+    }
 
     ai_tx_begin(&t.tx, bk, now->now_s, now->mono_ms);
     ai_take_init(&t, ask);

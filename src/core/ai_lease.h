@@ -64,8 +64,8 @@ typedef struct {
                                    where it knows no sum of this node: the sum
                                    begins anew, or the node was on its own */
     uint64_t         window;    /* 20261121, 202611; 0: none */
-    int64_t          limit;     /* amount; of a bucket: burst; 0 in a report,
-                                   where nothing is wanted */
+    int64_t          limit;     /* amount; of a bucket: burst; 0 in a report of
+                                   other limits, where nothing is wanted */
     int64_t          amount;    /* of a bucket, by period */
     int64_t          sum;       /* allow, or what was spent when that is more */
     int64_t          unspent;   /* part of sum; of a bucket of cost also what
@@ -85,6 +85,8 @@ typedef struct {
 
 typedef struct {
     uint64_t         seq;       /* of this node's start; grows */
+    uint64_t         epoch;     /* the shard's, that it is sent with */
+    uint64_t         random;
     uint32_t         shard;
     unsigned         ncells;
     uint64_t         sent_ms;   /* monotonic: set by ai_lease_begin() */
@@ -122,7 +124,8 @@ int ai_lease_begin(ai_book_t *bk, const ai_hold_ask_t *ask, unsigned ahead,
 /*
  * [locked] The end of an operation.  answered: op's cells hold the answer, of
  * the epoch and with the id that were sent; else nothing is concluded from it.
- * AI_OK; AI_DECLINED: it was given up meanwhile, nothing was taken.
+ * AI_OK; AI_DECLINED: it was given up meanwhile, or the shard has another epoch
+ * by now, which does not know of it; nothing was taken.
  */
 int ai_lease_end(ai_book_t *bk, ai_lease_op_t *op, unsigned answered,
     const ai_now_t *now);
@@ -152,12 +155,16 @@ typedef struct {
     uint64_t         epoch;     /* its count; 0: none is known */
     uint64_t         random;    /* and the rest of its name */
     uint64_t         sent_ms;   /* monotonic: the last operation that may have
-                                   reached the store */
+                                   told the store that the node is not on its
+                                   own */
     uint32_t         heard;     /* the store knows this node in this epoch */
     uint32_t         seeded;    /* and all others: it grants */
     uint32_t         usable;    /* it answers: ask it */
     uint32_t         local;     /* the node is on its own: rates of plans that
                                    say so are judged by the share */
+    uint32_t         behind;    /* it was, and has not reported since: it does
+                                   not say yet that it is not */
+    uint32_t         pad;
     uint32_t         nodes;     /* seen lately */
     uint32_t         waits;     /* a worker wants what another asks for; kept
                                    for the workers */

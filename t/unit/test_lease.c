@@ -669,6 +669,24 @@ refused_windows_say_when(void **state)
 
 /* cost is a budget: it is leased in any case, and held until it is settled */
 
+
+/* the node is on its own */
+
+static void
+alone(fixture_t *f)
+{
+    uint32_t          shard;
+    ai_lease_shard_t  sh;
+
+    shard = ai_lease_shard(f->bk, &f->ask.party[0].id);
+    f->ask.rates = AI_RATES_LOCAL;
+
+    ai_lease_shard_get(f->bk, shard, &sh);
+    sh.local = 1;
+    ai_lease_shard_set(f->bk, shard, &sh);
+}
+
+
 static void
 cost_is_held(void **state)
 {
@@ -681,7 +699,7 @@ cost_is_held(void **state)
     share(&f, 2);
     limit(&f, AI_RES_COST, AI_PERIOD_MINUTE, 6000);
     f.ask.bound[AI_RES_COST] = 500;
-    f.ask.rates = AI_RATES_LOCAL;
+    alone(&f);
 
     assert_int_equal(take(&f, &hold), AI_AGAIN);
     assert_int_equal(f.why.budget, 1);
@@ -730,7 +748,7 @@ shares_begin_with_what_is_held(void **state)
 
     share(&f, 3);
     limit(&f, AI_RES_REQUESTS, AI_PERIOD_MINUTE, 60);
-    f.ask.rates = AI_RATES_LOCAL;
+    alone(&f);
 
     /* a node that has nothing begins empty: 1 in 3 seconds from then on */
 
@@ -760,13 +778,13 @@ shares_begin_with_what_is_held(void **state)
        not until that is refilled by a third */
 
     f.now.mono_ms += LEASE;
-    f.ask.rates = AI_RATES_LOCAL;
+    alone(&f);
     assert_int_equal(take(&f, &hold), AI_BUSY);
     assert_true(f.why.wait_ms <= 3000);
 
     /* an idle share is full by a third, no more */
 
-    f.ask.rates = AI_RATES_LOCAL;
+    alone(&f);
     f.now.mono_ms += 3600 * 1000;
 
     for (i = 0; take(&f, &hold) == AI_OK; i++) { /* void */ }
@@ -790,7 +808,7 @@ one_node_goes_on_with_its_credit(void **state)
     lease(&f, 9, 51);
     assert_int_equal(take(&f, &hold), AI_OK);
     assert_int_equal(take(&f, &hold), AI_OK);
-    f.ask.rates = AI_RATES_LOCAL;
+    alone(&f);
 
     for (i = 0; i < 7; i++) {
         assert_int_equal(take(&f, &hold), AI_OK);
@@ -821,7 +839,7 @@ shares_may_be_too_small(void **state)
     share(&f, 3);
     limit(&f, AI_RES_INPUT_TOKENS, AI_PERIOD_MINUTE, 60);
     limit(&f, AI_RES_CONCURRENCY, AI_PERIOD_NONE, 5);
-    f.ask.rates = AI_RATES_LOCAL;
+    alone(&f);
     f.ask.guess[AI_RES_INPUT_TOKENS] = 20;
 
     assert_int_equal(take(&f, &hold), AI_BUSY);
@@ -1244,7 +1262,7 @@ reports_tell_all(void **state)
     assert_int_equal(op.cell[0].sum + op.cell[1].sum, 100);
     assert_int_equal(op.cell[0].unspent + op.cell[1].unspent, 80);
     assert_int_equal(op.cell[0].mine + op.cell[1].mine, 10);
-    assert_int_equal(op.cell[0].limit, 0);
+    assert_int_equal(op.cell[0].want, 0);
     assert_int_equal(answered(&f), AI_OK);
     assert_int_equal(ai_lease_report(f.bk, 1, &cursor, 9, &f.now, &op),
                      AI_DECLINED);

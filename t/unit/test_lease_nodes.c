@@ -673,6 +673,22 @@ keeper(world_t *w, unsigned i)
 
 /* ---- requests ---- */
 
+/* the book looks at it again */
+
+static void
+shard_local(node_t *n, const ai_owner_id_t *tenant)
+{
+    uint32_t          shard;
+    ai_lease_shard_t  sh;
+
+    shard = ai_lease_shard(n->bk, tenant);
+
+    ai_lease_shard_get(n->bk, shard, &sh);
+    sh.local = n->local;
+    ai_lease_shard_set(n->bk, shard, &sh);
+}
+
+
 static void
 ask_fill(world_t *w, node_t *n, const int *owner, ai_hold_ask_t *ask)
 {
@@ -683,6 +699,7 @@ ask_fill(world_t *w, node_t *n, const int *owner, ai_hold_ask_t *ask)
     ask->nodes = NODES;
     ask->local = w->locals;
     ask->rates = n->local ? AI_RATES_LOCAL : AI_RATES_LEASED;
+    shard_local(n, &ask->party[0].id);
     ask->worker = (uint16_t) n->worker;
     ask->bound[AI_RES_REQUESTS] = 1;
     ask->bound[AI_RES_TOKENS] = 1 + pick(w, pick(w, 4) ? 10 : 60);
