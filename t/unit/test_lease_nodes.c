@@ -173,6 +173,22 @@ refill(world_t *w, owner_t *o)
 }
 
 
+static int64_t
+locals(const world_t *w)
+{
+    int64_t   n;
+    unsigned  i;
+
+    n = 0;
+
+    for (i = 0; i < NODES; i++) {
+        n += w->node[i].local;
+    }
+
+    return n;
+}
+
+
 static void
 admit(world_t *w, owner_t *o, const int64_t *n)
 {
@@ -188,14 +204,19 @@ admit(world_t *w, owner_t *o, const int64_t *n)
     o->held += (double) n[AI_RES_COST];
     o->open++;
 
+    /*
+     * A node on its own has its share of the slots, whatever the others had
+     * open when it was cut off: so much may come on top.
+     */
+
+    CHECK(o->open <= o->limits[L_SLOTS].amount
+                     + locals(w) * (o->limits[L_SLOTS].amount / NODES));
+
     /* a deficit was admitted by no one: it is of no node's making */
 
     if (w->mode == MIXED) {
-        CHECK(o->open <= o->limits[L_SLOTS].amount);
         return;
     }
-
-    CHECK(o->open <= o->limits[L_SLOTS].amount);
 
     if (!w->locals) {
         CHECK(o->day <= o->limits[L_DAY].amount);
