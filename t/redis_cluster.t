@@ -255,7 +255,11 @@ like(call($t, $keys[1], 'incr', 'x'), qr/^200 |^400 (?:READO|CLUST) /,
 ok((waitfor { call($t, $keys[1], 'incr', 'x') =~ /^200 / } 20), 'then');
 like($t->log, qr/connected to \Q${\ $replica->addr}\E/, 'from the replica');
 ok((waitfor { stat_of($t)->{servers} == 3 } 10), 'three servers');
+
+# a map that was read of a server which did not know yet: the next call tells
+
 ok((waitfor {
+    call($t, $keys[1], 'incr', 'x');
     $victim->cli('CLIENT', 'LIST') !~ /name=nginx-ai-gateway/;
 } 20), 'the one before is left');
 
