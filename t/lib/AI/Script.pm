@@ -13,6 +13,8 @@ package AI::Script;
 #
 #   $s->pass(500);              # ms
 #
+#   $s->beat(5000, 'a');        # ms in which this one says "h"
+#
 # A node is one letter.  It knows the epoch it was last told, and each operation
 # has the next number; words of op() say otherwise:
 #
@@ -96,6 +98,20 @@ sub hash { return $_[0]{redis}->hash($_[1]) }
 # it is the nodes' time as well; they may be told another
 
 sub pass { $_[0]{time} += $_[1]; return $_[0] }
+
+# the same, in which these nodes say that they are not on their own
+
+sub beat {
+    my ($self, $ms, @nodes) = @_;
+
+    for (my $step; $ms > 0; $ms -= $step) {
+        $step = $ms < 800 ? $ms : 800;
+        $self->pass($step);
+        $self->op($_, flags => 'h') for @nodes;
+    }
+
+    return $self;
+}
 
 
 # ---- nodes ----
