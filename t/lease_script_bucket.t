@@ -191,11 +191,16 @@ $s->fresh('a', 'b');
 $s->ask('a', @b, want => 20);
 $s->beat(3200, 'a', 'b');
 $s->ask('b', @b, need => 40);
-my $late = $s->ask('b', @b, sum => 40);
-like($late, qr/^0 10 /, 'what was out is there no more, nor charged');
-is($s->ask('a', @b, sum => 20, unspent => 12), '0 -2 200',
+is($s->ask('b', @b, sum => 40), '0 10 -1', 'refilled at its end');
+is($s->ask('a', @b, sum => 18, unspent => 12), '0 -2 200',
     'a late word that it is unspent: it is charged');
-is($s->ask('a', @b, sum => 20, unspent => 12), '0 -2 200', 'once');
+is($s->ask('a', @b, sum => 18, unspent => 12), '0 -2 200', 'once');
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 20, need => 8);
+$s->beat(5200, 'a', 'b');
+$s->ask('b', @b, need => 50);
+is($s->ask('a', @b, sum => 0), '0 8 -1', 'what was needed is given back');
 
 # the same where shares are nobody's, of a node that was away
 
@@ -237,7 +242,8 @@ is($s->ask('c', @b, sum => 101, mine => 13), '0 37 -1', 'its sum');
 $s->beat(3200, 'a', 'b', 'c');
 is($s->ask('c', @b, sum => 105, mine => 13), '0 46 -1', 'the same');
 $s->beat(3200, 'a', 'b');
-is($s->ask('c', @b, sum => 205, mine => 13), '0 37 -1', 'quiet: what it misses');
+is($s->ask('c', @b, local => 1, sum => 205, mine => 13), '0 37 -1',
+    'quiet: what it misses');
 $s->op('c', flags => 'rdh');
 $s->beat(1300, 'a', 'b');
 is($s->ask('c', @b, key => 'new', sum => 205, mine => 13), '0 50 -1',
@@ -283,6 +289,15 @@ is($s->ask('b', @b), '0 20 -1', 'refilled');
 
 $s->fresh('a', 'b');
 $s->ask('a', @b, want => 20);
+$s->pass(1000);
+$s->ask('a', @b, start => 2, want => 10);
+$s->pass(2200);
+$s->ask('a', @b, start => 3);
+is($s->hash($s->key('k'))->{ 'o:' . AI::Script::uuid('a') },
+    '10 ' . ($s->{time} + 1000), 'of the one that has not ended');
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 20);
 is($s->ask('a', @b, start => 2, flags => 'd'), '0 30 -1', 'with the first word');
 ok(!exists $s->hash($s->key('k'))->{ 'o:' . AI::Script::uuid('a') },
     'nothing is kept');
@@ -299,6 +314,7 @@ $s->beat(3199, 'a');
 is($s->ask('a', @l, sum => 10), '0 50 -1', 'just yet');
 $s->beat(1, 'a');
 is($s->ask('a', @l, sum => 10), '0 25 -1', 'half of the depth is held');
+is($s->ask('a', @l, key => 'new', local => 3), '0 25 -1', 'of a new sum, too');
 is($s->ask('a', @b, sum => 10), '0 25 -1', 'a limit without shares');
 is($s->ask('a', @b, key => 'other', need => 50), '50 0 -1', 'has none held');
 is($s->ask('a', @l, sum => 10, need => 20), '20 5 -1', 'the rest is there');
@@ -387,6 +403,14 @@ is($s->ask('a', @l, key => 'big', limit => '9223372036854775807'),
     '0 3074457345618258603 -1', 'two shares, exact');
 $s->{n} = 2;
 
+# nor is the refill more
+
+$s->fresh('a', 'b');
+$s->op($_, epoch => $s->epoch, flags => 'h') for 'd', 'e';
+$s->ask('a', @l, need => 50);
+$s->pass(1000);
+is($s->ask('a', @l, sum => 50, need => 11), '0 10 100', 'more nodes than N');
+
 # before all are heard: those that are have a share, others say what they miss
 
 $s->fresh;
@@ -446,6 +470,15 @@ is($s->ask('a', @l, sum => 50), '0 0 -1', 'nobody is there');
 $s->op($_, flags => 'h') for 'a', 'b';
 $s->pass(100);
 is($s->ask('a', @l, sum => 50), '0 1 -1', 'from then on');
+
+$s->fresh('a', 'b');
+$s->pass(10_000);
+is($s->ask('a', @l, mine => 25), '0 0 -1', 'all shares are held');
+is($s->ask('a', @l, key => 'none', per_tick => 0, tick => 0), '0 0 -1',
+    'also where nothing is refilled');
+is($s->ask('b', @l, mine => 25), '0 0 -1', 'until they are back');
+$s->beat(1000, 'a', 'b');
+is($s->ask('a', @l), '0 10 -1', 'and it is refilled');
 
 # a clock that is set gives hold_ms, and time that stands gives nothing
 

@@ -555,9 +555,7 @@ local function bucket_out(c, own, dead)
       c.drop[#c.drop + 1] = 'n:' .. id
     end
   end
-  if c.own and not own and c.own.ends > now and less(zero, c.own.out)
-     and not dead
-  then
+  if c.own and not own and c.own.ends > now and less(zero, c.own.out) then
     local e = c.others_older[node]
     c.left_out = {
       out = add(c.own.out, e and e.ends > now and e.out or zero),
