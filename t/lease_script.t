@@ -105,8 +105,7 @@ $s->ask('b', @w, want => 10);
 
 $r = $s->op('a', start => 2, seq => 1);
 is($r->{status}, 'ok', 'a start');
-is($r->{heard}, 0, 'is not heard before it reported');
-is($r->{seeded}, 1, 'which the others do not wait for');
+is("$r->{heard} $r->{seeded}", '1 1', 'of a node that was heard in this epoch');
 
 $before = $s->dump;
 is($s->op('a', start => 1, seq => 99, cells => [ { @w, sum => 0 } ])->{status},
@@ -121,10 +120,10 @@ is($s->ask('a', @w, start => 2, sum => 7), '0 53 -1', 'and is not doubled');
 is($s->ask('a', @w, start => 3, sum => 6), '0 47 -1', 'that of two starts');
 is($s->ask('b', @w, sum => 10), '0 47 -1', 'for all nodes');
 is($s->hash($s->key('k'))->{ 'o:' . AI::Script::uuid('a') }, 37, 'as "o:"');
-is($s->ask('a', @w, start => 3, sum => 6, flags => 'rdh'), '0 47 -1',
+is($s->ask('a', @w, start => 3, sum => 6, flags => 'rh'), '0 47 -1',
     'also when the start has reported');
 is($s->ask('a', @w, start => 3, sum => 6, flags => 'd'), '0 84 -1',
-    'until no old worker lives');
+    'until all rows of the old ones are counted');
 ok(!exists $s->hash($s->key('k'))->{ 'o:' . AI::Script::uuid('a') },
     'it is gone');
 is($s->ask('a', @w, start => 3, key => 'other', sum => 1, flags => 'd'),
@@ -149,9 +148,15 @@ is("$r->{status} $r->{heard} $r->{seeded} $r->{cells}[0]{granted}", 'ok 1 0 0',
     'one of two nodes: nothing is granted');
 is($r->{cells}[0]{left}, 97, 'but counted');
 
-$r = $s->op('b');
-is("$r->{status} $r->{heard} $r->{seeded}", 'ok 0 0',
-    'a node that has not reported');
+
+# an older start may have spent what the report does not say
+
+for my $flags ('', 'h', 'r', 'd', 'rh', 'dh', 'd', 'r') {
+    $r = $s->op('b', flags => $flags);
+    is("$r->{status} $r->{heard} $r->{seeded}", 'ok 0 0',
+        "a node that said \"$flags\"");
+}
+
 $r = $s->op('a', cells => [ { kind => 'b', limit => 9, key => 'b', per_tick => 1,
     tick => 1000, want => 9 }, { kind => 's', key => 's', limit => 3,
     want => 1 } ]);
@@ -250,18 +255,32 @@ is(time_of() - $t, 4000, 'two hours back are nothing');
 $s->pass(250)->op('a');
 is(time_of() - $t, 4250, 'and it goes on');
 
-# who is there
+# who is there: who said so
 
 $s->fresh('a', 'b');
 is($s->op('a')->{nodes}, 2, 'both nodes');
-$s->pass(3199)->op('a');
+$s->pass(3199);
 is($s->op('a')->{nodes}, 2, 'just yet');
 $s->pass(1);
-is($s->op('a')->{nodes}, 1, 'silent for hold_ms');
-$r = $s->op('b');
-is("$r->{nodes} $r->{heard} $r->{seeded}", '2 0 1',
-    'one that comes back has to report');
-is($s->op('b', flags => 'rdh')->{heard}, 1, 'and has');
+is($s->op('a', flags => 'rd', cells => [ { @w, want => 1 } ])->{nodes}, 0,
+    'silent for hold_ms, whatever else they say');
+$r = $s->op('b', flags => 'h');
+is("$r->{nodes} $r->{heard} $r->{seeded}", '1 1 1',
+    'not on its own; it was heard all the time');
+$s->pass(3199);
+is($s->op('a', flags => 'h')->{nodes}, 2, 'the other one');
+$s->pass(1);
+is($s->op('b')->{nodes}, 1, 'each for itself');
+
+# a node that was never there
+
+$s->fresh('a', 'b');
+$r = $s->op('c', epoch => $s->epoch, flags => 'rd');
+is("$r->{heard} $r->{nodes}", '1 2', 'heard, and on its own');
+is($s->hash('ai:{7}')->{ 'n:' . AI::Script::uuid('c') }, '0000000001 1 0',
+    'never said otherwise');
+$r = $s->op('d', epoch => $s->epoch, flags => 'h');
+is("$r->{heard} $r->{nodes}", '0 3', 'there, and not heard');
 
 # slots
 
@@ -272,26 +291,19 @@ is($s->ask('a', @s, want => 4, need => 1), '4 6 -1', 'slots');
 is($s->ask('b', @s, sum => 2, want => 9, need => 1), '4 0 -1', 'of both nodes');
 is($s->ask('b', @s, sum => 6, want => 1, need => 1), '0 0 -1', 'no more');
 is($s->ask('a', @s, sum => 3), '0 1 -1', 'given back');
-
-for (1 .. 5) {
-    $s->pass(1500);
-    $s->op('a');
-    $s->op('b');
-}
-
-is($s->ask('b', @s, sum => 6), '0 1 -1', 'heard nodes keep their slots');
-
-for (1 .. 3) {
-    $s->pass(1066);
-    $s->op('b');
-}
-
+$s->beat(7500, 'a', 'b');
+is($s->ask('b', @s, sum => 6), '0 1 -1', 'streams that stay open keep theirs');
+$s->beat(3199, 'b');
+is($s->ask('a', @s, sum => 3), '0 1 -1', 'an operation');
 is($s->ask('b', @s, sum => 6), '0 1 -1', 'just yet');
-$s->pass(2);
+$s->beat(1, 'b');
 is($s->ask('b', @s, sum => 6), '0 4 -1', 'silent for hold_ms: they are free');
-is($s->entry('s', 'a'), undef, 'and forgotten');
+is($s->entry('s', 'a'), 3, 'not forgotten');
 is($s->ask('b', @s, sum => 6, want => 9, need => 1), '4 0 -1', 'for others');
-is($s->ask('a', @s, sum => 3), '0 -3 -1', 'back with those that are open');
+is($s->ask('a', @s, sum => 3), '0 -3 -1', 'its own count for itself');
+is($s->ask('b', @s, sum => 10), '0 0 -1', 'an operation says nothing');
+$s->op('a', flags => 'h');
+is($s->ask('b', @s, sum => 10), '0 -3 -1', 'back, with those that are open');
 
 # slots of a start before
 
@@ -301,25 +313,30 @@ is($s->ask('b', @s, sum => 5), '0 1 -1', 'the old one has its slots')
 is($s->ask('a', @s, start => 2, sum => 1, flags => 'd'), '0 4 -1',
     'until no old worker lives');
 is($s->ask('a', @s, start => 3, sum => 2), '0 2 -1', 'one more');
-$s->pass(1700)->op('b');
-$s->pass(1700);
-is($s->ask('b', @s, sum => 5), '0 5 -1', 'both go when the node is silent');
+$s->beat(3200, 'b');
+is($s->ask('b', @s, sum => 5), '0 5 -1', 'both are free when it is silent');
+$s->op('a', flags => 'h');
+is($s->ask('b', @s, sum => 5), '0 2 -1', 'and both are back');
+$s->cli('HDEL', 'ai:{7}', 'n:' . AI::Script::uuid('a'));
+is($s->ask('b', @s, sum => 5), '0 5 -1', 'a node that nobody knows any more');
+is(join(' ', keys %{ $s->hash($s->key('s')) }), 'n:' . AI::Script::uuid('b'),
+    'is forgotten');
 
 # the share of nodes that are silent
 
+$s->{n} = 3;
 $s->fresh('a', 'b', 'c');
-@s = (@s, local => 1, n => 3, limit => 11);
+@s = (@s, local => 1, limit => 11);
 is($s->ask('a', @s), '0 11 -1', 'all are there');
-$s->pass(1500);
-$s->op($_) for qw(a b);
-$s->pass(1000);
+$s->beat(3200, 'a', 'b');
 is($s->ask('a', @s, want => 9, need => 1), '7 0 -1', 'two of three');
 is($s->ask('a', @s, sum => 7, local => 0), '0 4 -1', 'a limit without shares');
-$s->op('c');
+$s->op('c', flags => 'rd');
 is($s->ask('a', @s, sum => 7), '0 0 -1', 'one comes back, on its own still');
-$s->op('c', flags => 'rdh');
-is($s->ask('a', @s, sum => 7), '0 4 -1', 'has reported');
-is($s->ask('a', @s, sum => 7, n => 2), '0 4 -1', 'more nodes than N');
+$s->op('c', flags => 'h');
+is($s->ask('a', @s, sum => 7), '0 4 -1', 'no more');
+$s->{n} = 2;
+is($s->ask('a', @s, sum => 7), '0 4 -1', 'more nodes than N');
 
 # amounts beyond 2^53
 
@@ -365,11 +382,34 @@ for my $kind (qw(w b s)) {
     ok($kind eq 'w' ? $ttl <= 1000 : $ttl > 4000,
         "$kind: " . ($kind eq 'w' ? 'at its end' : 'later when it is used'));
 
+    $s->op('a', cells => [ { %$cell, ttl => 100 } ]);
+    ok($s->cli('TTL', $key) > 900, "$kind: not sooner");
+
     $s->op('a', cells => [ { %$cell, key => "${kind}0" } ]);
     is($s->cli('TTL', $s->key("${kind}0")), -1, "$kind: stays");
 }
 
+# a bucket that is not full, as long as one node alone needs to refill it
+
+my @slow = (kind => 'b', limit => 0, per_tick => 1, tick => 1_000_000, ttl => 9);
+
+$s->ask('a', @slow, key => 'slow', local => 2, mine => 1_000_000);
+$r = $s->cli('TTL', $s->key('slow'));
+ok($r > 2_086_390 && $r <= 2_086_403, 'a debt, and a day') or diag($r);
+$s->ask('a', @slow, key => 'none', local => 2, mine => 9, ttl => 0);
+is($s->cli('TTL', $s->key('none')), -1, 'stays');
+$s->ask('a', @slow, key => 'huge', local => 2, mine => '9' x 18);
+$r = $s->cli('TTL', $s->key('huge'));
+ok($r > 999_999_900 && $r <= 1e9, 'as good as for ever');
+
+# the shard goes first
+
+$s->cli('PERSIST', 'ai:{7}');
+$s->ask('a', @slow);
 is($s->cli('TTL', 'ai:{7}'), -1, 'the shard stays');
+$s->op('a');
+$r = $s->cli('TTL', 'ai:{7}');
+ok($r == 43200 || $r == 43199, 'for half a day after a heartbeat');
 
 # nodes that come and go
 
@@ -377,14 +417,14 @@ $s->fresh('a', 'b');
 
 for my $node ('A' .. 'Z', 'c' .. 'z', 0 .. 9) {
     $s->op($node);
-    $s->op($node);
+    $s->op($node, flags => 'h');
 }
 
 $s->pass(3000);
-$s->op($_) for 'b', '!';
-is(grep(/^n:/, keys %{ $s->hash('ai:{7}') }), 62, 'so many nodes');
-$s->op($_) for '!', '"';
-is($s->op('"')->{status}, 'ok', 'two more');
+$s->op('b', flags => 'h');
+$s->op($_, flags => 'h') for '!', '!', '"';
+is(grep(/^n:/, keys %{ $s->hash('ai:{7}') }), 63, 'so many nodes');
+is($s->op('"', flags => 'h')->{status}, 'ok', 'one more');
 $before = $s->dump;
 $s->op('#');
 like($s->op('#')->{error}, qr/^AINODES/, 'not one more of those that live');

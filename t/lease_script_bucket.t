@@ -176,99 +176,309 @@ is($s->ask('a', @b, sum => 10), '0 40 -1', 'one is');
 is($s->ask('a', @b, sum => 10, unspent => 45), '0 -5 500',
     'what is out counts in any case');
 
-# at first sight
+# credit that ended is burnt once
 
 $s->fresh('a', 'b');
-is($s->ask('a', @b, sum => 1000, unspent => 7, mine => 20, want => 2),
-    '2 21 -1', 'what its share misses, and what it may spend');
+$s->ask('a', @b, want => 20);
+$s->beat(3200, 'a', 'b');
+$s->beat(2000, 'a', 'b');
+is($s->ask('b', @b, want => 50), '50 0 -1', 'refilled when it ended');
+is($s->ask('a', @b, sum => 0), '0 0 -1', 'not given back again');
+is($s->ask('a', @b, sum => 0), '0 0 -1', 'nor by the next sum');
+is($s->ask('b', @b, sum => 44), '0 6 -1', 'what did not end is');
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 20);
+$s->beat(3200, 'a', 'b');
+$s->ask('b', @b, need => 40);
+is($s->ask('b', @b, sum => 40), '0 10 -1', 'refilled at its end');
+is($s->ask('a', @b, sum => 18, unspent => 12), '0 -2 200',
+    'a late word that it is unspent: it is charged');
+is($s->ask('a', @b, sum => 18, unspent => 12), '0 -2 200', 'once');
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 20, need => 8);
+$s->beat(5200, 'a', 'b');
+$s->ask('b', @b, need => 50);
+is($s->ask('a', @b, sum => 0), '0 8 -1', 'what was needed is given back');
+
+# the same where shares are nobody's, of a node that was away
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 20);
+$s->beat(5200, 'b');
+is($s->ask('b', @b, want => 50), '50 0 -1', 'refilled when it ended');
+is($s->ask('a', @b, sum => 0), '0 0 -1', 'not given back again');
+$s->beat(3200, 'b');
+is($s->ask('a', @b, sum => 1000, mine => 7), '0 25 -1',
+    'what was let pass unjudged: as far as it is missing');
+
+# at first sight: the store knows nothing, and the node says that by "fresh"
+
+$s->fresh('a', 'b');
+is($s->ask('a', @b, local => 2, sum => 1000, unspent => 7, mine => 20,
+    want => 2), '2 21 -1', 'what its share misses, and what it may spend');
 is($s->ask('a', @b, sum => 1002, unspent => 9, mine => 20), '0 21 -1',
     'and then its sum');
-is($s->ask('b', @b, sum => 500, mine => 4), '0 17 -1', 'each for itself');
-
-# a sum that begins anew in the same start
-
+is($s->ask('b', @b, local => 2, sum => 500, mine => 4), '0 17 -1',
+    'each for itself');
 is($s->ask('b', @b, local => 2, sum => 6, unspent => 2, mine => 1), '0 14 -1',
-    'is not less than the one before');
+    'a sum that begins anew is not less than the one before');
 is($s->ask('b', @b, local => 3, sum => 3, mine => 0), '0 14 -1',
     'nor when it is nothing');
 is($s->ask('b', @b, local => 0, sum => 0), '0 17 -1', 'and goes on from there');
 
-# a start: what was taken stays, its number is forgotten
+# a node that was heard has reported all: a limit it says nothing of is new
 
-is($s->ask('a', @b, start => 2, sum => 3, mine => 3), '0 14 -1', 'a start');
-is($s->ask('a', @b, start => 2, sum => 5, mine => 3), '0 12 -1',
+is($s->ask('b', @b, key => 'new', sum => 1000, unspent => 7, mine => 20),
+    '0 43 -1', 'what it may spend');
+
+# one that was not says what it misses: once, and when it was quiet again
+
+$s->fresh('a', 'b');
+$s->op('c');
+is($s->ask('c', @b, sum => 100, mine => 12), '0 38 -1', 'a node not heard');
+is($s->ask('c', @b, sum => 101, mine => 13), '0 37 -1', 'its sum');
+$s->beat(3200, 'a', 'b', 'c');
+is($s->ask('c', @b, sum => 105, mine => 13), '0 46 -1', 'the same');
+$s->beat(3200, 'a', 'b');
+is($s->ask('c', @b, local => 1, sum => 205, mine => 13), '0 37 -1',
+    'quiet: what it misses');
+$s->op('c', flags => 'rdh');
+$s->beat(1300, 'a', 'b');
+is($s->ask('c', @b, key => 'new', sum => 205, mine => 13), '0 50 -1',
+    'heard: all was reported');
+
+# a start: what was taken stays, and what may be spent of it until its end
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 30, need => 10);
+my $ends = $s->{time} + 3200;
+is($s->ask('a', @b, start => 2, sum => 3, mine => 3), '0 20 -1', 'a start');
+is($s->hash($s->key('k'))->{ 'o:' . AI::Script::uuid('a') }, "20 $ends",
+    'what is out of the one before');
+is($s->ask('a', @b, start => 2, sum => 5, mine => 3), '0 18 -1',
     'has numbers of its own');
+$s->beat(2900, 'a', 'b');
+is($s->ask('b', @b), '0 30 -1', 'is not refilled');
+is($s->ask('a', @b, start => 2, sum => 10, unspent => 5), '0 25 -1',
+    'nor what the new one has');
+$s->beat(299, 'a', 'b');
+is($s->ask('b', @b), '0 25 -1', 'just yet');
+$s->pass(1)->op('a');
+$s->ask('b', @b);
 ok(!exists $s->hash($s->key('k'))->{ 'o:' . AI::Script::uuid('a') },
-    'no old ones');
+    'gone at its end');
+$s->beat(1000, 'a', 'b');
+is($s->ask('b', @b), '0 35 -1', 'refilled');
 
-# on its own: it is charged what its share misses, or what it took
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 20);
+$s->pass(1000);
+$s->ask('a', @b, start => 2, want => 20);
+$s->ask('a', @b, start => 3);
+is($s->hash($s->key('k'))->{ 'o:' . AI::Script::uuid('a') },
+    '40 ' . ($s->{time} + 3200), 'of two starts');
+$s->pass(2000);
+is($s->ask('b', @b, need => 11), '0 10 100', 'neither is refilled');
+is($s->ask('a', @b, start => 3, flags => 'd'), '0 10 -1', 'all rows are counted');
+ok(!exists $s->hash($s->key('k'))->{ 'o:' . AI::Script::uuid('a') },
+    'nothing is out');
+$s->pass(1000);
+is($s->ask('b', @b), '0 20 -1', 'refilled');
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 20);
+$s->pass(1000);
+$s->ask('a', @b, start => 2, want => 10);
+$s->pass(2200);
+$s->ask('a', @b, start => 3);
+is($s->hash($s->key('k'))->{ 'o:' . AI::Script::uuid('a') },
+    '10 ' . ($s->{time} + 1000), 'of the one that has not ended');
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 20);
+is($s->ask('a', @b, start => 2, flags => 'd'), '0 30 -1', 'with the first word');
+ok(!exists $s->hash($s->key('k'))->{ 'o:' . AI::Script::uuid('a') },
+    'nothing is kept');
+$s->pass(500);
+is($s->ask('b', @b), '0 35 -1', 'refilled');
+
+# a node that is quiet has its share: of the depth, and of the refill
 
 my @l = (@b, local => 1);
 
 $s->fresh('a', 'b');
-$s->ask($_, @l, need => 20) for 'a', 'b';
+is($s->ask('a', @l, need => 10), '10 40 -1', 'both are there');
+$s->beat(3199, 'a');
+is($s->ask('a', @l, sum => 10), '0 50 -1', 'just yet');
+$s->beat(1, 'a');
+is($s->ask('a', @l, sum => 10), '0 25 -1', 'half of the depth is held');
+is($s->ask('a', @l, key => 'new', local => 3), '0 25 -1', 'of a new sum, too');
+is($s->ask('a', @b, sum => 10), '0 25 -1', 'a limit without shares');
+is($s->ask('a', @b, key => 'other', need => 50), '50 0 -1', 'has none held');
+is($s->ask('a', @l, sum => 10, need => 20), '20 5 -1', 'the rest is there');
+$s->beat(1000, 'a');
+is($s->ask('a', @l, sum => 30, need => 12), '0 10 400', 'half of the refill');
+is($s->ask('a', @b, key => 'other', sum => 50), '0 10 -1', 'or all of it');
+$s->beat(400, 'a');
+is($s->ask('a', @l, sum => 30, need => 12), '12 0 -1', 'as it was said');
+$s->beat(6000, 'a');
+is($s->ask('a', @l, sum => 42), '0 25 -1', 'as much as there is');
 
-for (1 .. 4) {
-    $s->pass(1000);
-    $s->op('a');
-}
+# it is not quiet in a bucket of which it may still spend something
 
-# a share is taken from the whole time since somebody asked
+$s->fresh('a', 'b');
+$s->beat(1600, 'a');
+is($s->ask('b', @l, want => 4), '4 46 -1', 'a lease');
+$s->beat(3199, 'a');
+is($s->ask('a', @l), '0 46 -1', 'just yet');
+$s->beat(1, 'a');
+is($s->ask('a', @l), '0 25 -1', 'its end');
 
-is($s->ask('a', @l, sum => 20), '0 30 -1', 'half of four seconds');
-is($s->ask('b', @l, sum => 120, mine => 13), '0 17 -1', 'its share');
-is($s->op('b')->{heard}, 0, 'it goes on reporting');
-is($s->ask('b', @l, sum => 122, mine => 15), '0 15 -1', 'what it took since');
-is($s->ask('b', @l, sum => 121, mine => 15), '0 16 -1', 'or gave back');
+# it comes back: what it took by its share was not the store's
+
+is($s->ask('b', @l, sum => 500, mine => 25), '0 25 -1', 'its share was held');
+is(($s->entry('k', 'b') =~ /^(\d+) 0 /)[0], 500, 'its sum is known');
+is($s->ask('b', @l, sum => 502), '0 23 -1', 'from which it goes on');
+$s->beat(1000, 'a', 'b');
+is($s->ask('a', @l), '0 33 -1', 'all of the refill');
+
+# also where nobody asked meanwhile
+
+$s->fresh('a', 'b');
+$s->ask($_, @l) for 'a', 'b';
+$s->beat(3200, 'a');
+is($s->ask('b', @l, sum => 25, mine => 25), '0 25 -1', 'a share that was used');
+is($s->ask('b', @l, sum => 25, mine => 25), '0 25 -1', 'and again');
+$s->fresh('a', 'b');
+$s->beat(3200, 'a');
+is($s->ask('b', @l, sum => 25, mine => 25), '0 25 -1', 'in a new bucket');
+is($s->ask('b', @l, key => 'now', flags => 'h'), '0 25 -1',
+    'with the word that it is back');
+is($s->ask('b', @l, key => 'then'), '0 50 -1', 'after it');
+
+# what others took of all of it is not given to it
+
+$s->fresh('a', 'b');
+$s->ask('b', @l);
+$s->ask('a', @l, need => 50);
+$s->beat(3200, 'a');
+$s->ask('a', @l, sum => 50, need => 16);
+is($s->ask('b', @l, sum => 0, want => 50), '0 0 -1', 'a share that was spent');
+$s->beat(3200, 'a');
+is($s->ask('b', @l, sum => 4, unspent => 4), '0 12 -1',
+    'what it may spend is charged');
+
+# a report that does not say the limit: what the share misses
+
+$s->fresh('a', 'b');
+$s->ask($_, @l) for 'a', 'b';
+$s->beat(3200, 'a');
+is($s->ask('b', @l, limit => 0, sum => 20, mine => 20), '0 -20 2000',
+    'no share is known');
+is($s->ask('a', @l), '0 30 -1', 'and what was used of it is missing');
+
+# of three nodes; a share is rounded down, and no one's is more
+
+$s->{n} = 3;
+$s->fresh('a', 'b', 'c');
+$s->beat(3200, 'a', 'b');
+is($s->ask('a', @l), '0 34 -1', 'one is quiet: 16');
+$s->beat(3200, 'a');
+is($s->ask('a', @l), '0 18 -1', 'two');
+is($s->ask('b', @l), '0 18 -1', 'one comes back');
+$s->pass(100);
+is($s->ask('a', @l), '0 18 -1', 'at its share');
+$s->pass(50);
+is($s->ask('a', @l), '0 19 -1', 'from which on it is refilled');
+$s->op($_, epoch => $s->epoch, flags => 'h') for 'd', 'e';
+$s->beat(3200, 'a', 'd', 'e');
+is($s->ask('a', @l), '0 50 -1', 'enough nodes are there');
+is($s->ask('a', @l, key => 'big', limit => '9223372036854775807'),
+    '0 9223372036854775807 -1', 'no share');
+$s->{node}{$_}{epoch} = $s->epoch for 'd', 'e';
+$s->beat(3200, 'a');
+is($s->ask('a', @l, key => 'big', limit => '9223372036854775807'),
+    '0 3074457345618258603 -1', 'two shares, exact');
+$s->{n} = 2;
+
+# nor is the refill more
+
+$s->fresh('a', 'b');
+$s->op($_, epoch => $s->epoch, flags => 'h') for 'd', 'e';
+$s->ask('a', @l, need => 50);
 $s->pass(1000);
-is($s->ask('a', @l, sum => 20), '0 21 -1', 'still half');
-is($s->ask('a', @b, sum => 20), '0 21 -1', 'a tick is a tick');
-$s->op('b', flags => 'rdh');
-$s->pass(1000);
-is($s->ask('a', @l, sum => 20), '0 31 -1', 'the whole');
-is($s->ask('b', @l, sum => 140, mine => 2), '0 12 -1', 'it is heard: its sum');
+is($s->ask('a', @l, sum => 50, need => 11), '0 10 100', 'more nodes than N');
+
+# before all are heard: those that are have a share, others say what they miss
+
+$s->fresh;
+$s->op($_) for 'a', 'b', 'c';
+$s->op('b', flags => 'rd');
+$s->op('a', flags => 'rdh', n => 3);
+is($s->ask('a', @l, n => 3), '0 34 -1', 'one is heard and quiet');
+is($s->ask('c', @l, n => 3, mine => 9), '0 25 -1', 'another says it');
+$s->pass(1500);
+is($s->ask('a', @l, n => 3), '0 34 -1', 'two parts of the refill');
+
+# N is 1: the bucket is the node's own
+
+$s->{n} = 1;
+$s->fresh('a');
+is($s->ask('a', @l, mine => 20, want => 5), '5 25 -1', 'as it says');
+is($s->ask('a', @l, sum => 5, unspent => 5, mine => 20), '0 25 -1', 'again');
+is($s->ask('a', @l, sum => 9, mine => 24), '0 26 -1', 'whatever its sum');
+is($s->ask('a', @b, sum => 9, mine => 0), '0 50 -1', 'less');
+is($s->ask('a', @b, sum => 9, mine => 70), '0 -20 2000', 'more');
+$s->pass(10_000);
+is($s->ask('a', @l, sum => 900, mine => 50, need => 1), '0 0 100',
+    'after it was on its own');
+is($s->ask('a', @l, sum => 900, mine => 49, need => 1), '1 0 -1', 'and on');
+is($s->ask('a', @l, start => 2, mine => 30), '0 20 -1', 'a start');
+$s->{n} = 2;
 
 # a share without a tick of its own; slow ones
 
+$s->{n} = 3;
 $s->fresh('a', 'b', 'c');
-@l = (kind => 'b', local => 1, n => 3, limit => 7, per_tick => 1,
-    tick => 8_571_429);
+@l = (kind => 'b', local => 1, limit => 7, per_tick => 1, tick => 8_571_429);
 $s->ask('a', @l, need => 7);
-
-sub wait_for {
-    my ($ms, @alive) = @_;
-
-    for (1 .. $ms / 100) {
-        $s->pass(100);
-        $s->op($_, n => 3) for @alive;
-    }
-}
-
-wait_for(8500, 'a', 'b', 'c');
+$s->beat(8500, 'a', 'b', 'c');
 is($s->ask('a', @l, sum => 7, need => 1), '0 0 72', '7/m');
-wait_for(100, 'a', 'b', 'c');
+$s->beat(100, 'a', 'b', 'c');
 is($s->ask('a', @l, sum => 7), '0 1 -1', 'one');
-wait_for(2500, 'a', 'b');
-is($s->ask('a', @l, sum => 8, need => 1), '0 0 10329', 'two of three');
-wait_for(10200, 'a', 'b');
-is($s->ask('a', @l, sum => 8, need => 1), '0 0 129', 'slower');
-$s->pass(128);
+$s->beat(3200, 'a', 'b');
+is($s->ask('a', @l, sum => 8, need => 1), '0 0 9629', 'two of three');
+$s->beat(9600, 'a', 'b');
+is($s->ask('a', @l, sum => 8, need => 1), '0 0 29', 'slower');
+$s->pass(28);
 is($s->ask('a', @l, sum => 8, need => 1), '0 0 1', 'just yet');
 $s->pass(1);
 is($s->ask('a', @l, sum => 8, need => 1), '1 0 -1', 'one more');
 is($s->ask('a', @l, sum => 9, need => 1, local => 0), '0 0 8572',
     'where no one has a share');
+$s->{n} = 2;
 
-# nobody has reported: nothing is refilled, and it does not count later
+# all are quiet: nothing is refilled, and it does not count later
 
 $s->fresh('a', 'b');
 @l = (@b, local => 1);
 $s->ask('a', @l, need => 50);
 $s->pass(10_000);
-is($s->ask('a', @l, local => 3, sum => 50), '0 0 -1', 'nobody is there');
-$s->op($_, flags => 'rdh') for 'a', 'b';
+is($s->ask('a', @l, sum => 50), '0 0 -1', 'nobody is there');
+$s->op($_, flags => 'h') for 'a', 'b';
 $s->pass(100);
 is($s->ask('a', @l, sum => 50), '0 1 -1', 'from then on');
+
+$s->fresh('a', 'b');
+$s->pass(10_000);
+is($s->ask('a', @l, mine => 25), '0 0 -1', 'all shares are held');
+is($s->ask('a', @l, key => 'none', per_tick => 0, tick => 0), '0 0 -1',
+    'also where nothing is refilled');
+is($s->ask('b', @l, mine => 25), '0 0 -1', 'until they are back');
+$s->beat(1000, 'a', 'b');
+is($s->ask('a', @l), '0 10 -1', 'and it is refilled');
 
 # a clock that is set gives hold_ms, and time that stands gives nothing
 
@@ -309,7 +519,8 @@ is($s->ask('a', kind => 'b', limit => $big, per_tick => 1, tick => 1000,
 
 my $before = $s->dump;
 
-like($s->ask('b', kind => 'b', limit => $big, mine => $big), qr/^AIDATA/,
+like($s->ask('b', kind => 'b', local => 2, limit => $big, mine => $big),
+    qr/^AIDATA/,
     'a sum that passes int64');
 is($s->dump, $before, 'nothing is done');
 

@@ -65,7 +65,9 @@
 -- A node that has not said "h" for hold_ms, and whose credit in a bucket has
 -- ended, may be on its own: it is quiet.  It uses its share, one Nth of the
 -- refill and of the depth, which nobody else gets meanwhile (local); what it
--- took of that was never this store's.
+-- took of that was never this store's.  A node that is not heard may have taken
+-- more than that: it says what its share misses ("mine"), instead of holding a
+-- share.  A bucket of one node (N is 1) is what that node says it is.
 --
 -- Slots of a node that has not said "h" for hold_ms count as free, and with
 -- local its share is left to it.
@@ -78,9 +80,9 @@
 
 local CELLS, NODES, WORDS = 64, 64, 11
 
--- the shard goes before any window of its: where the clock is set far ahead
--- it must not outlive what it vouches for
-local SHARD_S = 43200
+-- the shard goes before any of its cells that matters: where the clock is set
+-- far ahead it must not outlive what it vouches for
+local SHARD_S, DAY_S, AGE_S = 43200, 86400, 1e9
 
 local E6, E9 = 1000000, 1000000000
 
@@ -421,12 +423,12 @@ local function hash_read(c)
       return false
     end
   end
+  local read = c.kind == 'b' and out_of or natural
   for id, value in pairs(of.o) do
-    local e = c.kind == 'b' and out_of(value) or natural(value)
-    if not e or c.kind == 'b' and not e.out then
+    c.others_older[id] = read(value)
+    if not c.others_older[id] then
       return false
     end
-    c.others_older[id] = e
   end
   if c.kind == 'b' then
     c.taken = c.new and zero or natural(of.taken)
@@ -486,8 +488,9 @@ end
 -- one Nth of a limit, by long division
 
 local function share_of(c)
-  local odd = c.limit[1] % N
-  return pieces((c.limit[1] - odd) / N, floor((odd * E9 + c.limit[2]) / N))
+  local all = larger(c.limit, zero)
+  local odd = all[1] % N
+  return pieces((all[1] - odd) / N, floor((odd * E9 + all[2]) / N))
 end
 
 -- whole ticks since "at"; a full bucket keeps no part of one
@@ -506,32 +509,34 @@ local function bucket_refill(c, least)
   local rest = minus(c.taken, times(c.per_tick, n))
   c.at = c.at - floor(-n * c.tick * N / part)
   if not less(least, rest) then
-    rest = smaller(c.taken, least)
+    rest = least
     c.at = now * 1000
   end
   c.taken = rest
 end
 
--- what the node's sum changes.  A bucket that one node has to itself is the
--- node's own
+-- what the node's sum changes.  Where the limit is not said its share was not
+-- held; what was let pass unjudged is charged as far as its share misses it
 
 local function bucket_charge(c, own, me, quiet)
   local whole = add(c.mine, c.unspent)
   if N == 1 then
     return minus(whole, c.taken)
   end
-  if c.fresh or not c.own and me.heard == 0 then
+  if c.fresh or me.heard == 0 and (quiet or not c.own)
+     or quiet and c.shared and not less(zero, c.limit)
+  then
     return whole
   end
   if not own or quiet and c.shared then
     return c.unspent
   end
   local n = minus(c.sum, own.total)
-  if quiet then
-    return smaller(n, whole)
-  end
   if own.ends > now then
     return n
+  end
+  if quiet then
+    n = smaller(n, c.mine)
   end
   if less(zero, c.unspent) then
     return add(c.unspent, larger(n, zero))
@@ -539,23 +544,17 @@ local function bucket_charge(c, own, me, quiet)
   return n[1] < 0 and smaller(add(n, own.out), zero) or n
 end
 
-local function bucket_sum(c, me, dead)
-  local out, here, live = zero, 0, {}
+-- what others may still spend, and this node's older starts
+
+local function bucket_out(c, own, dead)
+  local out = zero
   for id, e in pairs(c.others) do
     if e.ends > now then
       out = add(out, e.out)
-      live[id] = true
-      here = here + 1
     elseif not shard.nodes[id] then
       c.drop[#c.drop + 1] = 'n:' .. id
     end
   end
-  for id, n in pairs(shard.nodes) do
-    if id ~= node and not live[id] and now - n.at < hold then
-      here = here + 1
-    end
-  end
-  local own = c.own and sub(c.own.op, 1, 10) == start and c.own or nil
   if c.own and not own and c.own.ends > now and less(zero, c.own.out) then
     local e = c.others_older[node]
     c.left_out = {
@@ -569,22 +568,65 @@ local function bucket_sum(c, me, dead)
       out = add(out, e.out)
     else
       c.drop[#c.drop + 1] = 'o:' .. id
-      if id == node then
-        c.left_out = nil
+    end
+  end
+  return out
+end
+
+-- how many others are not quiet, and how many are and were heard
+
+local function bucket_others(c)
+  local here, heard = 0, 0
+  for _, e in pairs(c.others) do
+    here = here + (e.ends > now and 1 or 0)
+  end
+  for id, n in pairs(shard.nodes) do
+    local e = c.others[id]
+    if id ~= node and not (e and e.ends > now) then
+      if now - n.at < hold then
+        here = here + 1
+      else
+        heard = heard + n.heard
       end
     end
   end
+  return here, heard
+end
+
+-- the shares of quiet nodes: what is held of the depth; and the refill's part
+
+local function bucket_shares(c, here, heard)
+  local quiet = c.shared and max(0, N - here) or 0
+  c.part = N - quiet
+  return times(share_of(c), min(quiet, heard))
+end
+
+local function bucket_sum(c, me, dead)
+  local own = c.own and sub(c.own.op, 1, 10) == start and c.own or nil
   local quiet = now - me.at >= hold and not (c.own and c.own.ends > now)
-  local away = c.shared and max(0, N - here - (quiet and 0 or 1)) or 0
-  local share = c.shared and seeded == 1 and share_of(c) or zero
-  c.part = N - away
-  bucket_refill(c, add(add(out, own and own.ends > now and own.out or zero),
-                       times(share, away)))
-  away = quiet and max(0, away - 1) or away
-  c.part = N - away
+  local out = bucket_out(c, own, dead)
+  local here, heard = bucket_others(c)
+  local least = add(out, own and own.ends > now and own.out or zero)
+  least = add(least, quiet and bucket_shares(c, here, heard + me.heard)
+                     or bucket_shares(c, here + 1, heard))
+  bucket_refill(c, least)
+  c.taken = larger(c.taken, least)
   c.taken = add(c.taken, bucket_charge(c, own, me, quiet))
-  c.taken = larger(c.taken, add(add(out, c.unspent), times(share, away)))
+  least = add(add(out, c.unspent), bucket_shares(c, here + 1, heard))
+  c.taken = larger(c.taken, least)
   c.left = minus(c.limit, c.taken)
+end
+
+-- a bucket stays until it is full again, by the refill of one node, and longer
+-- than the shard
+
+local function bucket_keep(c)
+  local tick = c.per_tick[1] * E9 + c.per_tick[2]
+  if tick == 0 then
+    return c.ttl
+  end
+  local us = (c.taken[1] * E9 + c.taken[2]) / tick * c.tick * N
+  return max(c.ttl, floor(min((us / 1000 + hold) / 1000 + DAY_S, AGE_S)))
 end
 
 -- ms until a bucket's need is refilled; an estimate: the division is Lua's
@@ -647,6 +689,7 @@ local function cell_write(c)
     end
     c.set = { 'taken', text(c.taken), 'at', plain(c.at), mine,
               entry .. ' ' .. text(out) .. ' ' .. plain(now + hold) }
+    c.ttl = c.ttl > 0 and bucket_keep(c) or 0
   end
   if c.left_out then
     c.set[#c.set + 1] = older
@@ -676,7 +719,9 @@ local function write(cells, me)
     if #c.drop > 0 then
       redis.call('HDEL', c.key, unpack(c.drop))
     end
-    if c.ttl > 0 and (c.new or c.kind ~= 'w') then
+    if c.ttl > 0 and (c.new or c.kind ~= 'w')
+       and redis.call('TTL', c.key) < c.ttl
+    then
       redis.call('EXPIRE', c.key, plain(c.ttl))
     end
   end

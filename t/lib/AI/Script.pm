@@ -13,6 +13,8 @@ package AI::Script;
 #
 #   $s->pass(500);              # ms
 #
+#   $s->beat(5000, 'a');        # ms in which this one says "h"
+#
 # A node is one letter.  It knows the epoch it was last told, and each operation
 # has the next number; words of op() say otherwise:
 #
@@ -96,6 +98,20 @@ sub hash { return $_[0]{redis}->hash($_[1]) }
 # it is the nodes' time as well; they may be told another
 
 sub pass { $_[0]{time} += $_[1]; return $_[0] }
+
+# the same, in which these nodes say that they are not on their own
+
+sub beat {
+    my ($self, $ms, @nodes) = @_;
+
+    for (my $step; $ms > 0; $ms -= $step) {
+        $step = $ms < 800 ? $ms : 800;
+        $self->pass($step);
+        $self->op($_, flags => 'h') for @nodes;
+    }
+
+    return $self;
+}
 
 
 # ---- nodes ----
@@ -258,7 +274,8 @@ my %mutant = (
     older_one => ['c.older = add(c.older, c.own.total)',
                   'c.older = c.own.total'],
     orphan    => ["match(flags, 'd') ~= nil", 'true'],
-    alive     => ["match(flags, 'd') ~= nil", 'false'],
+    alive     => ["if dead then\nc.leased", "if false then\nc.leased"],
+    alive_s   => ["if dead then\nc.older", "if false then\nc.older"],
     garbage   => ["match(s or '', '^(%-?)(%d+)\$')",
                   "match(s or '', '^(%-?)(%d+)')"],
     negative  => ['a and a[1] >= 0 and a or nil', 'a'],
@@ -273,43 +290,93 @@ my %mutant = (
     leap      => ['max(0, min(past, hold))', 'max(0, past)'],
     back      => ['max(0, min(past, hold))', 'min(past, hold)'],
     stuck     => ['past > 0 or past < -tolerance', 'past > 0'],
-    floor     => ['bucket_refill(c, add(out, own))', 'bucket_refill(c, zero)'],
-    floor_own => ['bucket_refill(c, add(out, own))', 'bucket_refill(c, out)'],
-    floor_end => ['if e.ends > now then', 'if true then'],
+    floor     => ['local least = add(out, own and own.ends > now and own.out '
+                  . 'or zero)', 'local least = zero'],
+    floor_own => ['local least = add(out, own and own.ends > now and own.out '
+                  . 'or zero)', 'local least = out'],
+    floor_end => ["if e.ends > now then\nout =", "if true then\nout ="],
     out_need  => ['add(c.unspent, minus(c.granted, smaller(c.granted, c.need)))',
                   'add(c.unspent, c.granted)'],
     out_none  => ['add(c.unspent, minus(c.granted, smaller(c.granted, c.need)))',
                   'zero'],
-    burnt     => ['own.ends <= now and smaller(add(n, own.out), zero) or n',
-                  'n'],
-    below     => ['c.taken = larger(c.taken, add(out, c.unspent))',
-                  'c.taken = c.taken'],
+    burnt     => ['return n[1] < 0 and smaller(add(n, own.out), zero) or n',
+                  'return n'],
+    burnt_all => ['smaller(add(n, own.out), zero)', 'zero'],
+    ended_own => ['if own.ends > now then', 'if true then'],
+    late_out  => ['add(c.unspent, larger(n, zero))', 'n'],
+    late_less => ['add(c.unspent, larger(n, zero))', 'add(c.unspent, n)'],
+    below     => ["c.unspent), bucket_shares(c, here + 1, heard))\n"
+                  . 'c.taken = larger(c.taken, least)',
+                  "c.unspent), bucket_shares(c, here + 1, heard))\n"],
+    below_out => ['least = add(add(out, c.unspent),', 'least = add(c.unspent,'],
+    below_own => ['least = add(add(out, c.unspent),', 'least = add(out,'],
+    below_now => ["c.taken = larger(c.taken, least)\nc.taken = add(",
+                  'c.taken = add('],
     ticks     => ["c.at = c.at - floor(-n * c.tick * N / part)\n",
                   "c.at = now * 1000\n"],
     part      => ["c.at = c.at - floor(-n * c.tick * N / part)\n",
                   "c.at = c.at\n"],
-    full      => ["rest = smaller(c.taken, out)\nc.at = now * 1000",
-                  'rest = smaller(c.taken, out)'],
+    full      => ["rest = least\nc.at = now * 1000", 'rest = least'],
     mine      => ['local whole = add(c.mine, c.unspent)',
                   'local whole = c.unspent'],
-    anew      => ['if not own or c.fresh or', 'if not own or'],
+    anew      => ['if c.fresh or', 'if'],
+    unheard   => ['me.heard == 0 and (quiet or not c.own)', 'false'],
+    unheard_q => ['(quiet or not c.own)', '(not c.own)'],
+    unheard_a => ['me.heard == 0 and (quiet or not c.own)', 'me.heard == 0'],
+    sight     => ['me.heard == 0 and (quiet or not c.own)',
+                  '(me.heard == 0 and quiet or not c.own)'],
+    unlimited => ['or quiet and c.shared and not less(zero, c.limit)', ''],
+    alone     => ['if N == 1 then', 'if false then'],
+    alone_add => ['return minus(whole, c.taken)', 'return whole'],
+    quiet     => ['if not own or quiet and c.shared then', 'if not own then'],
+    quiet_add => ["then\nreturn c.unspent\n", "then\nreturn zero\n"],
+    quiet_out => ['return times(share_of(c), min(quiet, heard))',
+                  'return zero'],
+    quiet_all => ['min(quiet, heard)', 'quiet'],
+    quiet_max => ['min(quiet, heard)', 'heard'],
+    quiet_own => ['heard + me.heard)', 'heard)'],
+    quiet_h   => ["now - me.at >= hold and not (", "not match(flags, 'h') and "
+                  . "now - me.at >= hold and not ("],
+    quiet_out2 => ['>= hold and not (c.own and c.own.ends > now)', '>= hold'],
+    quiet_one => ['here = here + (e.ends > now and 1 or 0)', ''],
+    refill    => ['c.part = N - quiet', 'c.part = N'],
+    share_all => ["local quiet = c.shared and max", "local quiet = max"],
+    above_n   => ['c.shared and max(0, N - here)', 'c.shared and N - here'],
+    division  => ['floor((odd * E9 + all[2]) / N)', 'floor(all[2] / N)'],
+    open      => ['n = smaller(n, c.mine)', 'n = n'],
+    at_any    => ["if match(flags, 'h') then", 'if true then'],
+    at_report => ["if match(flags, 'h') then", "if match(flags, '[hr]') then"],
+    at_never  => ["if match(flags, 'h') then", 'if false then'],
+    heard_h   => ["if match(flags, 'r') and dead then",
+                  "if match(flags, '[rh]') and dead then"],
+    heard_r   => ["if match(flags, 'r') and dead then",
+                  "if match(flags, 'r') then"],
+    heard_d   => ["if match(flags, 'r') and dead then", 'if dead then'],
+    older_out => ["if c.own and not own and c.own.ends > now", 'if false'],
+    older_sum => ['e and e.ends > now and e.out or zero', 'zero'],
+    older_old => ['e and e.ends > now and e.out or zero', 'e and e.out or zero'],
+    older_d   => ["if e.ends > now and not (id == node and dead) then",
+                  'if e.ends > now then'],
+    older_end => ["if e.ends > now and not (id == node and dead) then",
+                  'if not (id == node and dead) then'],
     unspent   => ['local whole = add(c.mine, c.unspent)',
                   'local whole = c.mine'],
     local_one => ["match(ARGV[at + 2], '^[13]\$')", "ARGV[at + 2] == '1'"],
-    returning => ['returning and smaller(n, whole) or n', 'n'],
-    always    => ['returning and smaller(n, whole) or n', 'smaller(n, whole)'],
-    share     => ["local part = c.shared and present or N\nif c.per_tick",
-                  "local part = N\nif c.per_tick"],
-    sharing   => ["local part = c.shared and present or N\nif c.per_tick",
-                  "local part = present\nif c.per_tick"],
     times     => ['if a[1] * n + a[2] / E9 * n > 1e10', 'if n > 1e5'],
-    silent    => ['if n and now - n.at < hold then', 'if n then'],
-    silenced  => ['if n and now - n.at < hold then', 'if false then'],
+    silent    => ["elseif now - n.at < hold then\nall", "else\nall"],
+    silenced  => ["elseif now - n.at < hold then\nall",
+                  "elseif false then\nall"],
+    silent_go => ["if not n then\nc.drop",
+                  "if not n or now - n.at >= hold then\nc.drop"],
+    unknown   => ["c.drop[#c.drop + 1] = kind .. id", ''],
     slots     => ['if c.shared and present < N then', 'if false then'],
-    ended     => ['n.heard == 1 and now - n.at < silent', 'n.heard == 1'],
-    restarts  => ['me.start < start or', ''],
     expire    => ['if c.ttl > 0', 'if false'],
     extend    => ["(c.new or c.kind ~= 'w')", 'c.new'],
+    shorten   => ["redis.call('TTL', c.key) < c.ttl", 'true'],
+    debts     => ['c.ttl > 0 and bucket_keep(c) or 0', 'c.ttl'],
+    debts_any => ['c.ttl > 0 and bucket_keep(c) or 0', 'bucket_keep(c)'],
+    debts_age => [' + DAY_S, AGE_S)', ' + DAY_S, 1e15)'],
+    shard_age => ["if #cells == 0 then", 'if false then'],
     twice     => ['or seen[c.key] then', 'then'],
     many      => ['if shard.n >= NODES then', 'if false then'],
     evict     => ['gone, at = nil, now - hold + 1', 'gone, at = nil, now + 1'],
