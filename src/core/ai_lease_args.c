@@ -133,12 +133,16 @@ ai_lease_head(ai_lease_words_t *w, ai_buf_t *b, const ai_lease_call_t *call)
     ai_buf_uint(b, call->nodes);
     ai_lease_word(b, w->args, &w->nargs);
 
-    if (call->heard) {
-        ai_buf_char(b, 'h');
+    if (call->reported) {
+        ai_buf_char(b, 'r');
     }
 
-    if (call->alone) {
+    if (call->counted) {
         ai_buf_char(b, 'd');
+    }
+
+    if (call->present) {
+        ai_buf_char(b, 'h');
     }
 
     ai_lease_word(b, w->args, &w->nargs);

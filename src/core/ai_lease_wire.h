@@ -43,8 +43,9 @@ typedef struct {
     uint64_t             now_ms;        /* the calendar */
     uint64_t             late_ms;       /* how far the store's may be from it */
     uint64_t             hold_ms;
-    unsigned             heard:1;       /* all that is to be reported was */
-    unsigned             alone:1;       /* no worker of an older start lives */
+    unsigned             reported:1;    /* all of this epoch was, behind ... */
+    unsigned             counted:1;     /* all rows of older starts are */
+    unsigned             present:1;     /* the node is not on its own */
 } ai_lease_call_t;
 
 typedef struct {

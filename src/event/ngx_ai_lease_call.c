@@ -68,7 +68,7 @@ ngx_ai_lease_drop(ngx_ai_lease_ask_t *a)
 
 
 static void
-ngx_ai_lease_head(ngx_ai_lease_ask_t *a, ngx_uint_t heard)
+ngx_ai_lease_head(ngx_ai_lease_ask_t *a, ngx_uint_t says)
 {
     ai_lease_call_t   *call;
     ngx_ai_lease_t    *ls;
@@ -91,10 +91,15 @@ ngx_ai_lease_head(ngx_ai_lease_ask_t *a, ngx_uint_t heard)
     call->now_ms = ngx_ai_now_ms();
     call->late_ms = NGX_AI_LEASE_LATE;
     call->hold_ms = ngx_ai_lease_hold(ls->conf);
-    call->heard = heard & 1;
-    call->alone = ls->alone;
+    call->reported = (says & NGX_AI_LEASE_REPORTED) != 0;
+    call->present = (says & NGX_AI_LEASE_PRESENT) != 0;
+    call->counted = ls->counted;
 
-    if (a->kind != NGX_AI_LEASE_LOOK) {
+    if (a->lease.ncells) {
+        call->epoch.count = a->lease.epoch;
+        call->epoch.random = a->lease.random;
+
+    } else if (a->kind != NGX_AI_LEASE_LOOK) {
         call->epoch.count = sh.epoch;
         call->epoch.random = sh.random;
     }
@@ -112,7 +117,7 @@ ngx_ai_lease_head(ngx_ai_lease_ask_t *a, ngx_uint_t heard)
 
 
 ngx_int_t
-ngx_ai_lease_send(ngx_ai_lease_ask_t *a, ngx_uint_t heard)
+ngx_ai_lease_send(ngx_ai_lease_ask_t *a, ngx_uint_t says)
 {
     ai_now_t              now;
     ngx_ai_lease_t       *ls;
@@ -120,7 +125,7 @@ ngx_ai_lease_send(ngx_ai_lease_ask_t *a, ngx_uint_t heard)
 
     ls = a->ls;
 
-    ngx_ai_lease_head(a, heard);
+    ngx_ai_lease_head(a, says);
 
     if (ai_lease_words(&ls->words, &a->call, a->lease.cell, a->lease.ncells)
         != AI_OK)
@@ -224,11 +229,15 @@ ngx_ai_lease_decode(ngx_ai_lease_ask_t *a, ngx_ai_op_t *op)
 }
 
 
-/* the store may have heard this node by it */
+/* the store may take the node for one that is not on its own, by it */
 
 static ngx_uint_t
 ngx_ai_lease_reached(ngx_ai_lease_ask_t *a)
 {
+    if (a->lease.ncells == 0 && !a->call.present) {
+        return 0;
+    }
+
     switch (a->end) {
 
     case NGX_AI_LEASE_HEARD:
@@ -236,7 +245,7 @@ ngx_ai_lease_reached(ngx_ai_lease_ask_t *a)
 
     case NGX_AI_LEASE_SILENT:
     case NGX_AI_LEASE_ODD:
-        return a->kind != NGX_AI_LEASE_LOOK;
+        return 1;
 
     default:
         return 0;

@@ -20,9 +20,13 @@
 #define NGX_AI_LEASE_STEPS    64        /* owners looked at under one lock */
 #define NGX_AI_LEASE_ROUNDS   256       /* of them, in one go */
 
-/* how long the store keeps what a node has of it without a word from it, and
-   how long that must be silent before it is on its own; ms */
-#define ngx_ai_lease_hold(conf)  ((conf)->lease + (conf)->lease / 10 + 1000)
+/* ms for which the store keeps what a node has of it without a word from it */
+#define ngx_ai_lease_hold(conf)  ((conf)->lease + (conf)->lease / 10 + 50)
+
+/* and for which the node must not have said one before it is on its own: what
+   was sent may be executed later, by as much as clocks may differ either way */
+#define ngx_ai_lease_away(conf)                                              \
+    (ngx_ai_lease_hold(conf) + 2 * NGX_AI_LEASE_LATE)
 
 
 /* ---- ngx_ai_lease_file.c: what outlasts a start ---- */
@@ -64,6 +68,11 @@ typedef enum {
     NGX_AI_LEASE_BEAT,          /* heartbeat */
     NGX_AI_LEASE_LOOK           /* without an epoch: nothing is done by it */
 } ngx_ai_lease_kind_t;
+
+/* what it says of the node, beside its sums */
+
+#define NGX_AI_LEASE_REPORTED  1        /* all of this epoch is reported */
+#define NGX_AI_LEASE_PRESENT   2        /* it is not on its own */
 
 /* what came of it */
 
@@ -129,7 +138,8 @@ typedef struct {
     unsigned              reporting:1;
     unsigned              reported:1;   /* all owners were looked at */
     unsigned              failed:1;     /* a part of the report was */
-    unsigned              again:1;      /* report, though it is heard */
+    unsigned              counted:1;    /* older starts' rows were, before it
+                                           began */
 } ngx_ai_lease_place_t;
 
 /* what was logged last */
@@ -180,7 +190,6 @@ struct ngx_ai_lease_s {
     ngx_event_t           leave;        /* not cancelable: the worker quits */
     ngx_msec_t            checked;      /* INFO */
     ngx_msec_t            looked;       /* for workers of older starts */
-    ngx_msec_t            older_seen;
     ngx_uint_t            check_at;     /* shard */
     ngx_uint_t            flight;       /* returns */
     uint32_t              cursor;       /* of them */
@@ -192,8 +201,8 @@ struct ngx_ai_lease_s {
     unsigned              said_file:1;
     ngx_msec_t            said_broken;
     unsigned              keeper:1;
-    unsigned              alone:1;      /* no worker of an older start lives */
-    unsigned              older:1;      /* one was seen */
+    unsigned              counted:1;    /* all rows of older starts are */
+    unsigned              older:1;      /* some were not */
     unsigned              outdated:1;   /* a later start has the directory */
     unsigned              locked:1;     /* shared: this worker lives */
     unsigned              leaving:1;    /* it has given that up */
@@ -215,7 +224,7 @@ void ngx_ai_lease_ask_free(ngx_ai_lease_ask_t *a);
  * Sends it: kind, group and lease are set.  Later ngx_ai_lease_over() is
  * called.  NGX_ERROR: it will not be.
  */
-ngx_int_t ngx_ai_lease_send(ngx_ai_lease_ask_t *a, ngx_uint_t heard);
+ngx_int_t ngx_ai_lease_send(ngx_ai_lease_ask_t *a, ngx_uint_t says);
 
 /* nothing came of an operation that was begun */
 void ngx_ai_lease_drop(ngx_ai_lease_ask_t *a);

@@ -141,7 +141,7 @@ ngx_ai_lease_place_look(ngx_ai_lease_t *ls, ngx_ai_lease_place_t *p)
 
 static void
 ngx_ai_lease_say(ngx_ai_lease_t *ls, uint32_t shard, ngx_ai_lease_kind_t kind,
-    ngx_uint_t heard)
+    ngx_uint_t says)
 {
     ngx_ai_lease_ask_t  *a;
 
@@ -153,7 +153,7 @@ ngx_ai_lease_say(ngx_ai_lease_t *ls, uint32_t shard, ngx_ai_lease_kind_t kind,
     a->kind = kind;
     a->lease.shard = shard;
 
-    if (ngx_ai_lease_send(a, heard) != NGX_OK) {
+    if (ngx_ai_lease_send(a, says) != NGX_OK) {
         ngx_ai_lease_ask_free(a);
         return;
     }
@@ -232,7 +232,8 @@ ngx_ai_lease_report_all(ngx_ai_lease_t *ls, uint32_t shard)
 
 
 static void
-ngx_ai_lease_report_begin(ngx_ai_lease_place_t *p, const ai_lease_shard_t *sh)
+ngx_ai_lease_report_begin(ngx_ai_lease_t *ls, ngx_ai_lease_place_t *p,
+    const ai_lease_shard_t *sh)
 {
     if (p->reporting && p->told.count == sh->epoch
         && p->told.random == sh->random)
@@ -241,6 +242,7 @@ ngx_ai_lease_report_begin(ngx_ai_lease_place_t *p, const ai_lease_shard_t *sh)
     }
 
     p->reporting = 1;
+    p->counted = ls->counted;
     p->reported = 0;
     p->failed = 0;
     p->cursor = 0;
@@ -264,10 +266,61 @@ ngx_ai_lease_unusable(ngx_ai_lease_t *ls, uint32_t shard)
 }
 
 
+/*
+ * The store grants again: the node's share is the store's from here on, before
+ * it is told what was spent of it, or it would be spent twice.
+ */
+
+static void
+ngx_ai_lease_back(ngx_ai_lease_t *ls, uint32_t shard)
+{
+    ai_lease_shard_t  sh;
+
+    ngx_ai_zone_lock(ls->zone);
+
+    ai_lease_shard_get(ls->book, shard, &sh);
+    sh.local = 0;
+    sh.behind = 1;
+    ai_lease_shard_set(ls->book, shard, &sh);
+
+    ngx_ai_zone_unlock(ls->zone);
+
+    ls->shards[shard].reporting = 0;
+}
+
+
+/*
+ * Heard is who has reported in this epoch.  That the node is not on its own is
+ * said as long as the store grants, and behind a report only.
+ */
+
+static void
+ngx_ai_lease_beat(ngx_ai_lease_t *ls, uint32_t shard,
+    const ai_lease_shard_t *sh, ngx_uint_t reported)
+{
+    ngx_uint_t             says;
+    ngx_ai_lease_place_t  *p;
+
+    p = &ls->shards[shard];
+    says = 0;
+
+    if (reported && p->counted) {
+        says |= NGX_AI_LEASE_REPORTED;
+    }
+
+    if (!sh->local && sh->heard && sh->seeded && (reported || !sh->behind)) {
+        says |= NGX_AI_LEASE_PRESENT;
+    }
+
+    ngx_ai_lease_say(ls, shard, NGX_AI_LEASE_BEAT, says);
+}
+
+
 static void
 ngx_ai_lease_keep_shard(ngx_ai_lease_t *ls, uint32_t shard)
 {
     ngx_int_t              rc;
+    ngx_uint_t             due;
     ai_lease_shard_t       sh;
     ngx_ai_lease_place_t  *p;
 
@@ -296,16 +349,28 @@ ngx_ai_lease_keep_shard(ngx_ai_lease_t *ls, uint32_t shard)
         return;
     }
 
-    if (!sh.heard || sh.local || p->again) {
-        ngx_ai_lease_report_begin(p, &sh);
+    due = ngx_current_msec - p->beat >= ls->conf->lease / 4;
+
+    if (!sh.usable) {
+        ngx_ai_lease_beat(ls, shard, &sh, 0);
+        return;
+    }
+
+    if (sh.local && sh.heard && sh.seeded) {
+        ngx_ai_lease_back(ls, shard);
+        ai_lease_shard_get(ls->book, shard, &sh);
+    }
+
+    if (!sh.heard || (sh.behind && !sh.local)) {
+        ngx_ai_lease_report_begin(ls, p, &sh);
 
         rc = ngx_ai_lease_report_all(ls, shard);
 
-        if (rc == NGX_OK) {
-            ngx_ai_lease_say(ls, shard, NGX_AI_LEASE_BEAT, 1);
-
-        } else if (rc == NGX_ERROR) {
+        if (rc == NGX_ERROR) {
             p->reporting = 0;
+
+        } else if (rc == NGX_OK && (due || p->counted)) {
+            ngx_ai_lease_beat(ls, shard, &sh, 1);
         }
 
         return;
@@ -313,15 +378,16 @@ ngx_ai_lease_keep_shard(ngx_ai_lease_t *ls, uint32_t shard)
 
     p->reporting = 0;
 
-    if (!sh.usable || ngx_current_msec - p->beat >= ls->conf->lease / 4) {
-        ngx_ai_lease_say(ls, shard, NGX_AI_LEASE_BEAT, 0);
+    if (due) {
+        ngx_ai_lease_beat(ls, shard, &sh, 0);
     }
 }
 
 
 /*
  * A node is on its own once the store, which may have heard it last by what
- * was sent then, gives its share to no one else.
+ * was sent then, gives its share to no one else; also where the store answers,
+ * but grants nothing, for a node is missing there.
  */
 
 void
@@ -340,9 +406,9 @@ ngx_ai_lease_local(ngx_ai_lease_t *ls)
     for (i = 0; i < ls->nshards; i++) {
         ai_lease_shard_get(ls->book, i, &sh);
 
-        if (sh.usable || sh.local
+        if (sh.local || ngx_ai_lease_grants(&sh)
             || ((ls->conf->nodes > 1 || sh.nodes > 1)
-                && now.mono_ms <= sh.sent_ms + ngx_ai_lease_hold(ls->conf)))
+                && now.mono_ms <= sh.sent_ms + ngx_ai_lease_away(ls->conf)))
         {
             continue;
         }
@@ -351,8 +417,9 @@ ngx_ai_lease_local(ngx_ai_lease_t *ls)
 
         ai_lease_shard_get(ls->book, i, &sh);
 
-        if (!sh.usable) {
+        if (!ngx_ai_lease_grants(&sh)) {
             sh.local = 1;
+            sh.behind = 1;
             ai_lease_shard_set(ls->book, i, &sh);
         }
 
@@ -447,7 +514,7 @@ ngx_ai_lease_report_done(ngx_ai_lease_ask_t *a)
 /* the zone is locked */
 
 static void
-ngx_ai_lease_beat_heard(ngx_ai_lease_ask_t *a, ngx_ai_lease_place_t *p)
+ngx_ai_lease_beat_heard(ngx_ai_lease_ask_t *a)
 {
     ai_lease_shard_t  sh;
 
@@ -460,12 +527,11 @@ ngx_ai_lease_beat_heard(ngx_ai_lease_ask_t *a, ngx_ai_lease_place_t *p)
     }
 
     sh.usable = 1;
+    sh.heard = a->reply.heard;
+    sh.seeded = a->reply.seeded;
 
-    if (a->call.heard && a->reply.heard) {
-        sh.heard = 1;
-        sh.seeded = a->reply.seeded;
-        sh.local = 0;
-        p->again = 0;
+    if (a->call.present) {
+        sh.behind = 0;
     }
 
     ai_lease_shard_set(a->ls->book, a->lease.shard, &sh);
@@ -504,17 +570,17 @@ ngx_ai_lease_beat_done(ngx_ai_lease_ask_t *a)
 
         if (ls->keeper) {
             ngx_ai_zone_lock(ls->zone);
-            ngx_ai_lease_beat_heard(a, p);
+            ngx_ai_lease_beat_heard(a);
             ngx_ai_zone_unlock(ls->zone);
         }
 
-        if (a->call.heard) {
+        if (a->call.reported || a->call.present) {
             p->reporting = 0;
         }
 
         /* one that is said to be unheard all the same waits for the tick */
 
-        go |= a->reply.heard || !a->call.heard;
+        go |= a->reply.heard || !a->call.reported;
 
     } else if (a->end == NGX_AI_LEASE_HEARD
                && a->reply.status != AI_LEASE_STATUS_EPOCH)

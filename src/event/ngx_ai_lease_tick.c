@@ -69,6 +69,28 @@ ngx_ai_lease_check(ngx_ai_lease_t *ls)
 }
 
 
+/* all owners are to be reported once more */
+
+static void
+ngx_ai_lease_behind(ngx_ai_lease_t *ls)
+{
+    uint32_t          i;
+    ai_lease_shard_t  sh;
+
+    ngx_ai_zone_lock(ls->zone);
+
+    for (i = 0; i < ls->nshards; i++) {
+        ai_lease_shard_get(ls->book, i, &sh);
+        sh.behind = 1;
+        ai_lease_shard_set(ls->book, i, &sh);
+
+        ls->shards[i].reporting = 0;
+    }
+
+    ngx_ai_zone_unlock(ls->zone);
+}
+
+
 /*
  * Workers of an older start, and of a later one: the former may still spend
  * what that start leased, before the latter this one gives way.
@@ -77,7 +99,7 @@ ngx_ai_lease_check(ngx_ai_lease_t *ls)
 static void
 ngx_ai_lease_older(ngx_ai_lease_t *ls)
 {
-    ngx_uint_t            i, n;
+    ngx_uint_t            n;
     ngx_ai_lease_state_t  st;
 
     if (ls->looked && ngx_current_msec - ls->looked < NGX_AI_LEASE_OLDER) {
@@ -95,7 +117,7 @@ ngx_ai_lease_older(ngx_ai_lease_t *ls)
         ls->locked = flock(ls->fd, LOCK_SH|LOCK_NB) == 0;
     }
 
-    if (ls->alone
+    if (ls->counted
         || ngx_ai_segment_strangers((char *) ls->ledger->path.data,
                                     ai_book_zone_id(ls->book), &n)
            != NGX_OK)
@@ -105,25 +127,15 @@ ngx_ai_lease_older(ngx_ai_lease_t *ls)
 
     if (n) {
         ls->older = 1;
-        ls->older_seen = ngx_current_msec;
         return;
     }
 
-    if (!ls->older) {
-        ls->alone = 1;
-        return;
-    }
+    ls->counted = 1;
 
-    if (ngx_current_msec - ls->older_seen < ngx_ai_lease_hold(ls->conf)) {
-        return;
-    }
+    /* what older starts had is in our sums now, of every owner */
 
-    /* what they had is to be forgotten of every owner */
-
-    ls->alone = 1;
-
-    for (i = 0; i < ls->nshards; i++) {
-        ls->shards[i].again = 1;
+    if (ls->older) {
+        ngx_ai_lease_behind(ls);
     }
 }
 

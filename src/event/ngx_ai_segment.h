@@ -106,8 +106,9 @@ ngx_int_t ngx_ai_segment_lock(ngx_ai_segment_t *seg);
 void ngx_ai_segment_close(ngx_ai_segment_t *seg);
 
 /*
- * How many workers of other books live that have a segment in the directory.
- * NGX_ERROR: it cannot be read.
+ * How many segments of other books there are whose rows were not all counted:
+ * their workers live, or have not been dead for long.  NGX_ERROR: the directory
+ * cannot be read.
  */
 ngx_int_t ngx_ai_segment_strangers(const char *path, const u_char zone_id[16],
     ngx_uint_t *n);

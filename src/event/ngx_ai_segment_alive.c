@@ -1,33 +1,29 @@
 
 /*
- * Whose segments are locked: who lives.
+ * Segments of other books: whose rows this one does not have yet.
  */
 
 
 #include "ngx_ai_segment.h"
 #include <dirent.h>
-#include <sys/file.h>
 
-
-/* a shared lock is no owner's, and goes with the file */
 
 static ngx_uint_t
 ngx_ai_segment_strange(int dirfd, const char *name, const u_char zone_id[16])
 {
-    ngx_uint_t        lives;
+    ngx_uint_t        strange;
     ngx_ai_segment_t  seg;
 
     if (ngx_ai_segment_open(&seg, dirfd, name) != NGX_OK) {
         return 0;
     }
 
-    lives = !seg.head->clean && !seg.head->dead
-            && ngx_memcmp(seg.head->zone_id, zone_id, 16) != 0
-            && flock(seg.fd, LOCK_SH|LOCK_NB) == -1;
+    strange = !seg.head->clean
+              && ngx_memcmp(seg.head->zone_id, zone_id, 16) != 0;
 
     ngx_ai_segment_close(&seg);
 
-    return lives;
+    return strange;
 }
 
 

@@ -381,14 +381,15 @@ test_strangers(void)
 
     kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
-    ok(strangers(ours) == 0, "that has died");
+    ok(strangers(ours) == 1, "its rows stay when it has died");
 
     ngx_ai_segment_open(&dead, dirfd, "00000002.seg");
     ngx_ai_segment_lock(&dead);
-    ok(strangers(ours) == 1, "a lock is somebody's");
-
     dead.head->dead = 1;
-    ok(strangers(ours) == 0, "unless a sink knows that the owner is dead");
+    ok(strangers(ours) == 1, "also when a sink knows that");
+
+    dead.head->clean = 1;
+    ok(strangers(ours) == 0, "until all of them were counted");
 
     ngx_ai_segment_close(&dead);
     ngx_ai_segment_close(&seg);

@@ -67,13 +67,14 @@ test_words(void **state)
     unsigned                  i;
     static const char *const  words[] = {
         "0000000007.0000000000000042", NODE, "5-00ab00000000cdef",
-        "0000000000000001", "", "1795228074123", "1000", "3200", "2", "hd",
+        "0000000000000001", "", "1795228074123", "1000", "3200", "2", "rdh",
         "w", "1", "1000", "0", "0", "300", "100", "0", "50", "10", "163926"
     };
 
     (void) state;
-    call.heard = 1;
-    call.alone = 1;
+    call.reported = 1;
+    call.counted = 1;
+    call.present = 1;
     cells[0].local = 1;
     cells[0].sum = 300;
     cells[0].unspent = 100;
