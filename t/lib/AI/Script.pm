@@ -376,7 +376,7 @@ my %mutant = (
     shorten   => ["redis.call('TTL', c.key) < c.ttl", 'true'],
     debts     => ['c.ttl > 0 and bucket_keep(c) or 0', 'c.ttl'],
     debts_any => ['c.ttl > 0 and bucket_keep(c) or 0', 'bucket_keep(c)'],
-    debts_age => [' + DAY_S, AGE_S)', ' + DAY_S, 1e15)'],
+    debts_age => ['min(s + DAY_S, AGE_S)', 's + DAY_S'],
     shard_age => ["if #cells == 0 then", 'if false then'],
     twice     => ['or seen[c.key] then', 'then'],
     many      => ['if shard.n >= NODES then', 'if false then'],
