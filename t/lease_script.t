@@ -391,7 +391,7 @@ for my $kind (qw(w b s)) {
 
 # a bucket that is not full, as long as one node alone needs to refill it
 
-my @slow = (kind => 'b', limit => 0, per_tick => 1, tick => 1_000_000, ttl => 9);
+my @slow = (kind => 'b', per_tick => 1, tick => 1_000_000, ttl => 9);
 
 $s->ask('a', @slow, key => 'slow', local => 2, mine => 1_000_000);
 $r = $s->cli('TTL', $s->key('slow'));

@@ -281,7 +281,7 @@ is($s->hash($s->key('k'))->{ 'o:' . AI::Script::uuid('a') },
     '40 ' . ($s->{time} + 3200), 'of two starts');
 $s->pass(2000);
 is($s->ask('b', @b, need => 11), '0 10 100', 'neither is refilled');
-is($s->ask('a', @b, start => 3, flags => 'd'), '0 10 -1', 'all rows are counted');
+is($s->ask('a', @b, start => 3, flags => 'd'), '0 10 -1', 'rows are counted');
 ok(!exists $s->hash($s->key('k'))->{ 'o:' . AI::Script::uuid('a') },
     'nothing is out');
 $s->pass(1000);
@@ -298,7 +298,7 @@ is($s->hash($s->key('k'))->{ 'o:' . AI::Script::uuid('a') },
 
 $s->fresh('a', 'b');
 $s->ask('a', @b, want => 20);
-is($s->ask('a', @b, start => 2, flags => 'd'), '0 30 -1', 'with the first word');
+is($s->ask('a', @b, start => 2, flags => 'd'), '0 30 -1', 'at first sight');
 ok(!exists $s->hash($s->key('k'))->{ 'o:' . AI::Script::uuid('a') },
     'nothing is kept');
 $s->pass(500);

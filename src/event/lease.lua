@@ -626,7 +626,8 @@ local function bucket_keep(c)
     return c.ttl
   end
   local us = (c.taken[1] * E9 + c.taken[2]) / tick * c.tick * N
-  return max(c.ttl, floor(min((us / 1000 + hold) / 1000 + DAY_S, AGE_S)))
+  local s = floor((us / 1000 + hold) / 1000)
+  return max(c.ttl, min(s + DAY_S, AGE_S))
 end
 
 -- ms until a bucket's need is refilled; an estimate: the division is Lua's
@@ -693,7 +694,8 @@ local function cell_write(c)
   end
   if c.left_out then
     c.set[#c.set + 1] = older
-    c.set[#c.set + 1] = text(c.left_out.out) .. ' ' .. plain(c.left_out.ends)
+    local e = c.left_out
+    c.set[#c.set + 1] = text(e.out) .. ' ' .. plain(e.ends)
   elseif c.older[1] > 0 or c.older[2] > 0 then
     c.set[#c.set + 1] = older
     c.set[#c.set + 1] = text(c.older)
