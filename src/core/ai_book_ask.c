@@ -129,6 +129,10 @@ ai_op_limit(ai_ask_t *a, unsigned party, ai_ref_t owner, const ai_limit_t *l)
 
     c.unspent = c.unspent < depth ? c.unspent : depth;
 
+    if (ai_is_bucket(l)) {
+        c.unspent = ai_op_keep(a->tx.book, c.unspent, depth);
+    }
+
     cell = ai_op_cell(a, party, owner, &c, l->resource, l->period);
     cell->limit = depth;
     cell->amount = l->amount > 0 ? l->amount : 0;

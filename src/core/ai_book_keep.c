@@ -11,7 +11,7 @@
 static void
 ai_op_owner(ai_ask_t *a, ai_ref_t owner)
 {
-    ai_ref_t           ref;
+    ai_ref_t           ref, cell;
     ai_credit_t        c;
     const ai_lease_t  *ls;
 
@@ -27,6 +27,13 @@ ai_op_owner(ai_ask_t *a, ai_ref_t owner)
 
         if (a->all) {
             c.unspent = 0;
+        }
+
+        cell = ai_cell_find(a->tx.book, owner, ls->resource, ls->period);
+
+        if (cell) {
+            c.unspent = ai_op_keep(a->tx.book, c.unspent,
+                                   ai_cell_at(a->tx.book, cell)->burst);
         }
 
         ai_op_say(a, ai_op_cell(a, 0, owner, &c, ls->resource, ls->period),

@@ -31,6 +31,17 @@ ai_op_mine(const ai_ask_t *a, const ai_cell_t *cell)
 }
 
 
+int64_t
+ai_op_keep(const ai_book_t *bk, int64_t unspent, int64_t burst)
+{
+    int64_t  share;
+
+    share = burst / (bk->lease.nodes ? bk->lease.nodes : 1);
+
+    return unspent < share ? unspent : share;
+}
+
+
 ai_lease_cell_t *
 ai_op_cell(ai_ask_t *a, unsigned party, ai_ref_t owner, const ai_credit_t *c,
     unsigned resource, unsigned period)

@@ -119,6 +119,12 @@ typedef struct {
     unsigned              lacks:1;  /* something is needed, or wanted */
 } ai_ask_t;
 
+/*
+ * What of a bucket's credit stays from one operation to the next: one share,
+ * so that all that others spend of theirs, on their own, finds room beside it.
+ */
+int64_t ai_op_keep(const ai_book_t *bk, int64_t unspent, int64_t burst);
+
 /* adds a cell: what was spent, and what may be spent still, of one limit */
 ai_lease_cell_t *ai_op_cell(ai_ask_t *a, unsigned party, ai_ref_t owner,
     const ai_credit_t *c, unsigned resource, unsigned period);

@@ -6,7 +6,8 @@
 -- KEYS
 --
 -- [1]    PREFIX{SHARD}, a hash: epoch, token, time (ms; its own, which never
---        goes back), seen (ms; the last TIME), and for each node
+--        goes back), seen (ms; the last TIME), grace (ms; after a leap of
+--        TIME no slots are forgotten until then), and for each node
 --            "n:NODE" = "START HEARD AT_MS"
 --        START: the greatest seen; HEARD: 1, it has reported in this epoch;
 --        AT_MS: when it last said that it is not on its own
@@ -277,6 +278,10 @@ end
 local function clock_read()
   local past = time_ms - shard.seen
   now = shard.time + max(0, min(past, hold))
+  shard.grace = number(shard.grace) or 0
+  if past >= hold then
+    shard.grace = now + hold
+  end
   if past > 0 or past < -tolerance then
     shard.seen = time_ms
   end
@@ -471,7 +476,7 @@ local function slots_sum(c, dead)
       local n = shard.nodes[id]
       if not n then
         c.drop[#c.drop + 1] = kind .. id
-      elseif now - n.at < hold then
+      elseif now - n.at < hold or now < shard.grace then
         all = add(all, kind == 'n:' and e.total or e)
       end
     end
@@ -708,7 +713,7 @@ end
 
 local function write(cells, me)
   redis.call('HSET', KEYS[1], 'time', plain(now),
-             'seen', plain(shard.seen),
+             'seen', plain(shard.seen), 'grace', plain(shard.grace),
              mine, format('%s %d %.0f', me.start, me.heard, me.at))
   if shard.gone then
     redis.call('HDEL', KEYS[1], shard.gone)

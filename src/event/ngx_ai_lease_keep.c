@@ -267,8 +267,9 @@ ngx_ai_lease_unusable(ngx_ai_lease_t *ls, uint32_t shard)
 
 
 /*
- * The store grants again: the node's share is the store's from here on, before
- * it is told what was spent of it, or it would be spent twice.
+ * The store grants again, or has to hear the node before it does: the share is
+ * the store's from here on, before it is told what was spent of it, or it would
+ * be spent twice.
  */
 
 static void
@@ -304,7 +305,7 @@ ngx_ai_lease_beat(ngx_ai_lease_t *ls, uint32_t shard,
     p = &ls->shards[shard];
     says = 0;
 
-    if (reported && p->counted) {
+    if (reported && p->counted && !sh->local) {
         says |= NGX_AI_LEASE_REPORTED;
     }
 
@@ -356,7 +357,7 @@ ngx_ai_lease_keep_shard(ngx_ai_lease_t *ls, uint32_t shard)
         return;
     }
 
-    if (sh.local && sh.heard && sh.seeded) {
+    if (sh.local && (!sh.heard || sh.seeded)) {
         ngx_ai_lease_back(ls, shard);
         ai_lease_shard_get(ls->book, shard, &sh);
     }
@@ -384,6 +385,16 @@ ngx_ai_lease_keep_shard(ngx_ai_lease_t *ls, uint32_t shard)
 }
 
 
+/* a report is on its way that will make the node heard */
+
+static ngx_uint_t
+ngx_ai_lease_reports(const ngx_ai_lease_place_t *p,
+    const ai_lease_shard_t *sh)
+{
+    return sh->usable && p->reporting && p->counted;
+}
+
+
 /*
  * A node is on its own once the store, which may have heard it last by what
  * was sent then, gives its share to no one else; also where the store answers,
@@ -407,6 +418,7 @@ ngx_ai_lease_local(ngx_ai_lease_t *ls)
         ai_lease_shard_get(ls->book, i, &sh);
 
         if (sh.local || ngx_ai_lease_grants(&sh)
+            || ngx_ai_lease_reports(&ls->shards[i], &sh)
             || ((ls->conf->nodes > 1 || sh.nodes > 1)
                 && now.mono_ms <= sh.sent_ms + ngx_ai_lease_away(ls->conf)))
         {
@@ -420,6 +432,7 @@ ngx_ai_lease_local(ngx_ai_lease_t *ls)
         if (!ngx_ai_lease_grants(&sh)) {
             sh.local = 1;
             sh.behind = 1;
+            ls->shards[i].reporting = 0;
             ai_lease_shard_set(ls->book, i, &sh);
         }
 
