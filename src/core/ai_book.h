@@ -242,8 +242,9 @@ void ai_book_unqueue(ai_book_t *bk, ai_ref_t place);
 /*
  * [locked] Counts a row that this book never held: at start from the ledger,
  * and when a row of another incarnation's worker is closed.  "at_s" is the
- * row's time; windows that have passed are left alone; buckets take what has not
- * yet been refilled, those of requests and tokens no more than all they have.
+ * row's time; windows that have passed are left alone; buckets take what has
+ * not yet been refilled, those of requests and tokens no more than all they
+ * have.
  * Limits that are shared (ai_lease_conf() comes first) get a record of credit,
  * so that reports tell of them.
  */
