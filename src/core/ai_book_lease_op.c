@@ -89,6 +89,16 @@ ai_op_say(ai_ask_t *a, ai_lease_cell_t *cell, ai_ref_t lease)
     cell->local = ls->state & AI_LEASE_LOCAL ? 1 : 0;
     cell->fresh = ls->state & AI_LEASE_FRESH ? 1 : 0;
 
+    /* what is given back is there again, as far as one can tell */
+
+    if (ls->left != INT64_MIN && ls->state & AI_LEASE_TOLD
+        && ls->window == cell->window)
+    {
+        ai_tx_put(&a->tx, &ls->left,
+                  (uint64_t) ai_sum(ls->left,
+                                    ai_sum(ls->allow, -cell->sum)));
+    }
+
     ai_tx_put(&a->tx, &ls->allow, (uint64_t) cell->sum);
     ai_tx_put32(&a->tx, &ls->window, (uint32_t) cell->window);
     ai_lease_state(&a->tx, ls, 0, AI_LEASE_TOLD);
