@@ -415,6 +415,25 @@ message_unusable(message_t *m)
 }
 
 
+/* it was executed, and the node concludes nothing from it */
+
+static void
+message_lost(const message_t *m)
+{
+    unsigned                i;
+    const ai_lease_cell_t  *c;
+
+    for (i = 0; m->reply.n > 8 && i < m->op.ncells; i++) {
+        c = &m->op.cell[i];
+
+        if (c->kind == AI_LEASE_BUCKET) {
+            oracle_lost(&c->id, c->resource, c->period,
+                        strtoll(m->reply.item[8 + 3 * i], NULL, 10));
+        }
+    }
+}
+
+
 static void
 message_timeout(void *data, uint64_t arg)
 {
@@ -452,7 +471,10 @@ message_reply(void *data, uint64_t arg)
         return;
     }
 
-    if (!m->done && !m->book->dead && !m->node->cut) {
+    if (m->done || m->book->dead || m->node->cut) {
+        message_lost(m);
+
+    } else {
         rc = message_read(m, &m->reply);
 
         if (!rc) {
@@ -513,7 +535,8 @@ message_exec(void *data, uint64_t arg)
         nd->heard_at[m->server] = sim_ms;
     }
 
-    if (sim_chance(nd->lose)) {
+    if (m->done || m->book->dead || sim_chance(nd->lose)) {
+        message_lost(m);
         message_free(m);
         return;
     }
@@ -521,6 +544,7 @@ message_exec(void *data, uint64_t arg)
     own = m->reply;
 
     if (nd->lose && nd->last.n && sim_chance(15)) {
+        message_lost(m);
         m->reply = nd->last;
         figures.shifted++;
     }
@@ -1182,6 +1206,7 @@ keep_report(node_t *nd)
         nd->failed = 0;
         nd->cursor = 0;
         nd->under_way = 0;
+        nd->partial = nd->orphan && !sim_is("orphan");
     }
 
     now = node_now(nd);
@@ -1210,7 +1235,9 @@ keep_report(node_t *nd)
         return;
     }
 
-    if (nd->orphan && !sim_is("orphan")) {
+    /* what old workers hold was not counted when it began */
+
+    if (nd->partial) {
         nd->reporting = 0;
         return;
     }

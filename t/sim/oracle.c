@@ -132,7 +132,7 @@ oracle_name(unsigned owner, const ai_limit_t *l, char *to, size_t size)
 
 
 /*
- * What was needed is spent when the answer comes; a clock that is set, by less
+ * Whole ticks.  What was needed is spent when the answer comes; a clock that is set, by less
  * than the tolerance or with all others, refills for as long; and a node that
  * starts knows by the second when its requests were admitted.
  */
@@ -143,7 +143,7 @@ oracle_slack(const ai_limit_t *l)
     unsigned  i;
     uint64_t  ms;
 
-    ms = TIMEOUT + sim_clock_ms;
+    ms = TIMEOUT + 10 + sim_clock_ms;
 
     for (i = 0; i < sim_nodes; i++) {
         if (nodes[i].start > 1) {
@@ -152,7 +152,35 @@ oracle_slack(const ai_limit_t *l)
         }
     }
 
-    return (__int128) l->amount * ms;
+    return (__int128) l->amount * ms + oracle_period[l->period];
+}
+
+
+/*
+ * A grant of a bucket that no node heard of is given back by the next sum, and
+ * was refilled until then, unlike what the node has.
+ */
+
+void
+oracle_lost(const ai_owner_id_t *id, unsigned resource, unsigned period,
+    int64_t granted)
+{
+    unsigned  i, n;
+    limit_t  *lim;
+
+    for (i = 0; i < OWNERS; i++) {
+        for (n = 0; n < owners[i].nlimits; n++) {
+            lim = &owners[i].oracle[n];
+
+            if (memcmp(&owners[i].id, id, sizeof(ai_owner_id_t)) == 0
+                && lim->limit.resource == resource
+                && lim->limit.period == period)
+            {
+                lim->lost += (__int128) granted
+                             * (int64_t) oracle_period[period];
+            }
+        }
+    }
 }
 
 

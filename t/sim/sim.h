@@ -168,6 +168,8 @@ struct row_s {
 void oracle_begin(void);
 void oracle_take(const row_t *row, const node_t *nd);
 void oracle_end(const row_t *row);
+void oracle_lost(const ai_owner_id_t *id, unsigned resource, unsigned period,
+    int64_t granted);
 int64_t oracle_admitted(unsigned owner, unsigned limit, uint32_t window);
 
 /* whether a limit judges a row of a party */
@@ -211,6 +213,7 @@ struct node_s {
     unsigned         reporting:1;
     unsigned         reported:1;        /* all but the end of it */
     unsigned         failed:1;
+    unsigned         partial:1;
     unsigned         under_way;         /* of the report */
     unsigned         round;
 
