@@ -124,7 +124,7 @@ ai_take_lack(ai_take_t *t, unsigned party, const ai_limit_t *l, int64_t used,
 
 static void
 ai_take_credit(ai_take_t *t, unsigned party, const ai_limit_t *l, int64_t n,
-    int64_t held, ai_refused_t *why)
+    int64_t used, int64_t held, ai_refused_t *why)
 {
     int64_t            left;
     ai_now_t           now;
@@ -141,16 +141,18 @@ ai_take_credit(ai_take_t *t, unsigned party, const ai_limit_t *l, int64_t n,
 
     if (n <= c.unspent) {
         left = c.unspent - (ai_is_bucket(l) ? t->guess[l->resource] : n);
-        t->ahead |= ai_credit_low(t->tx.book, ls, left, now.mono_ms);
+        t->ahead |= ai_credit_low(ls, left)
+                    || ai_credit_ends(t->tx.book, ls, left, now.mono_ms);
 
     } else if (ls && ai_credit_refused(ls, &c, n - c.unspent, now.mono_ms)
                      == AI_OK)
     {
-        ai_take_refuse(t, party, l, c.spent - held, held,
-                       ai_credit_wait(t, l, ls, &c, n, held), why);
+        ai_take_refuse(t, party, l,
+                       ai_is_bucket(l) ? ai_sum(l->burst, -ls->left) : used,
+                       held, ai_credit_wait(t, l, ls, &c, n, held), why);
 
     } else {
-        ai_take_lack(t, party, l, c.spent - held, held);
+        ai_take_lack(t, party, l, used, held);
     }
 }
 
@@ -245,7 +247,8 @@ ai_judge_shared(ai_take_t *t, ai_draw_t *d, const ai_limit_t *l,
                            held / t->weight, -1, why);
 
         } else if (n) {
-            ai_take_credit(t, d->party, l, n, held / t->weight, why);
+            ai_take_credit(t, d->party, l, n, d->bucket.taken / t->weight,
+                           held / t->weight, why);
         }
 
     } else if (t->ask->rates == AI_RATES_LOCAL) {
@@ -317,7 +320,7 @@ ai_take_window(ai_take_t *t, unsigned party, const ai_limit_t *l,
     if (l->amount > 0 && (__int128) used + held + n <= (__int128) l->amount)
     {
         if (t->weight && n) {
-            ai_take_credit(t, party, l, n, held, why);
+            ai_take_credit(t, party, l, n, used, held, why);
         }
 
         return;
@@ -358,7 +361,7 @@ ai_take_total(ai_take_t *t, unsigned party, const ai_limit_t *l,
     {
         if ((__int128) used + held + n <= (__int128) l->amount) {
             if (t->weight && n) {
-                ai_take_credit(t, party, l, n, held, why);
+                ai_take_credit(t, party, l, n, used, held, why);
             }
 
             return;
@@ -401,7 +404,7 @@ ai_take_slot(ai_take_t *t, unsigned party, const ai_limit_t *l,
     }
 
     if (t->weight && t->ask->rates == AI_RATES_LEASED) {
-        ai_take_credit(t, party, l, 1, 0, why);
+        ai_take_credit(t, party, l, 1, open, 0, why);
     }
 }
 

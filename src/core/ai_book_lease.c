@@ -164,18 +164,39 @@ ai_credit_get(const ai_book_t *bk, ai_ref_t owner, unsigned resource,
 /* "allow - last" is what the last answer left to be spent */
 
 int
-ai_credit_low(const ai_book_t *bk, const ai_lease_t *ls, int64_t unspent,
+ai_credit_low(const ai_lease_t *ls, int64_t unspent)
+{
+    return unspent < ai_sum(ls->allow, -ls->last) / 3;
+}
+
+
+int
+ai_credit_ends(const ai_book_t *bk, const ai_lease_t *ls, int64_t unspent,
     uint64_t mono_ms)
 {
-    int64_t  had;
+    return unspent > 0 && unspent < ai_sum(ls->allow, -ls->last)
+           && ls->until < mono_ms + bk->lease.lease_ms / 3;
+}
 
-    had = ai_sum(ls->allow, -ls->last);
 
-    if (unspent < had / 3) {
-        return 1;
+int64_t
+ai_credit_left(const ai_lease_t *ls, const ai_limit_t *l, uint64_t mono_ms)
+{
+    uint64_t     ago;
+    ai_bucket_t  b;
+
+    if (ls->left == INT64_MIN || !ai_is_bucket(l)) {
+        return ls->left;
     }
 
-    return unspent < had && ls->until - mono_ms < bk->lease.lease_ms / 3;
+    ago = mono_ms > ls->until + AI_LEASE_OLD
+          ? AI_LEASE_OLD : (uint32_t) mono_ms - ls->heard;
+
+    memset(&b, 0, sizeof(ai_bucket_t));
+    b.taken = ai_sum(l->burst, -ls->left);
+    ai_bucket_refill(&b, l, ago);
+
+    return ai_bucket_level(&b, l);
 }
 
 

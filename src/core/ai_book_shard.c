@@ -56,7 +56,59 @@ ai_lease_forget_all(ai_book_t *bk)
 }
 
 
-/* the number of shards comes last: who dies before it begins again */
+/*
+ * What was taken of the buckets, in the measure of so many nodes: the whole of
+ * one is a share of it from now on, or the other way round.
+ */
+
+static void
+ai_share_scale(ai_tx_t *tx, ai_ref_t owner, int64_t from, int64_t to)
+{
+    int64_t      most;
+    __int128     n;
+    ai_ref_t     ref;
+    ai_cell_t   *cell;
+    ai_limit_t   limit;
+    ai_bucket_t  b;
+
+    for (ref = ai_owner_at(tx->book, owner)->cells; ref; ref = cell->next) {
+        cell = ai_cell_at(tx->book, ref);
+
+        ai_cell_limit(cell, &limit);
+        b = cell->bucket;
+        ai_bucket_refill(&b, &limit, tx->book->mono_ms);
+
+        n = ((__int128) b.taken * to + from - 1) / from;
+        most = ai_share(cell->burst > 0 ? cell->burst : 0, to);
+        most = b.taken > most ? b.taken : most;
+        b.taken = n < most ? (int64_t) n : most;
+        b.rem = 0;
+
+        ai_tx_copy(tx, &cell->bucket, &b, sizeof(ai_bucket_t));
+    }
+}
+
+
+static void
+ai_share_scale_all(ai_book_t *bk, uint32_t from, uint32_t to)
+{
+    ai_tx_t   tx;
+    ai_ref_t  ref;
+
+    from = from ? from : 1;
+    to = to ? to : 1;
+
+    for (ref = 1; from != to && ref <= bk->owners.top; ref++) {
+        if (ai_owner_check(bk, ref) == AI_OK && ai_owner_at(bk, ref)->cells) {
+            ai_tx_begin(&tx, bk, 0, 0);
+            ai_share_scale(&tx, ref, from, to);
+            (void) ai_tx_commit(&tx);
+        }
+    }
+}
+
+
+/* the settings come last: who dies before it begins again */
 
 void
 ai_lease_conf(ai_book_t *bk, const ai_lease_conf_t *conf)
@@ -77,6 +129,8 @@ ai_lease_conf(ai_book_t *bk, const ai_lease_conf_t *conf)
     if (c.shards == 0) {
         c.shards = bk->lease.shards;
     }
+
+    ai_share_scale_all(bk, bk->lease.nodes, c.nodes);
 
     ai_tx_begin(&tx, bk, 0, 0);
     ai_tx_copy(&tx, &bk->lease, &c, sizeof(ai_lease_conf_t));

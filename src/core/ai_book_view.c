@@ -4,7 +4,7 @@
  */
 
 
-#include "ai_book_int.h"
+#include "ai_lease_int.h"
 
 
 void
@@ -123,6 +123,75 @@ ai_total_view(const ai_book_t *bk, ai_ref_t owner, const ai_limit_t *l,
 }
 
 
+/* in place of what the node's share of a bucket looks like as a bucket */
+
+static void
+ai_share_view(const ai_book_t *bk, const ai_lease_t *ls, const ai_limit_t *l,
+    uint64_t mono_ms, ai_limit_view_t *view)
+{
+    int64_t      nodes, left;
+    ai_bucket_t  b;
+
+    nodes = bk->lease.nodes;
+
+    view->used = view->used / nodes + (view->used % nodes > 0);
+    view->held = view->held / nodes + (view->held % nodes > 0);
+
+    if (ls->left == INT64_MIN || ls->state & AI_LEASE_OWN) {
+        view->remaining = view->remaining > 0 ? view->remaining / nodes : 0;
+        return;
+    }
+
+    left = ai_sum(ai_credit_left(ls, l, mono_ms),
+                  ai_sum(ls->allow, -ls->spent));
+
+    memset(&b, 0, sizeof(ai_bucket_t));
+    b.taken = left < l->burst ? ai_sum(l->burst, -left) : 0;
+
+    view->remaining = ai_bucket_level(&b, l);
+    view->used = b.taken > view->held ? b.taken - view->held : 0;
+    view->reset_ms = ai_bucket_wait(&b, l, l->burst);
+}
+
+
+/*
+ * What is left of a limit that is shared, as far as the last answer tells, and
+ * not more than is known here.
+ */
+
+static void
+ai_lease_view(const ai_book_t *bk, ai_ref_t owner, const ai_limit_t *l,
+    const ai_now_t *now, ai_limit_view_t *view)
+{
+    int64_t            left;
+    ai_ref_t           ref;
+    ai_credit_t        c;
+    const ai_lease_t  *ls;
+
+    ref = ai_lease_find(bk, owner, l->resource, l->period);
+
+    if (ref == 0) {
+        return;
+    }
+
+    ls = ai_lease_at(bk, ref);
+
+    if (ai_is_bucket(l)) {
+        ai_share_view(bk, ls, l, now->mono_ms, view);
+        return;
+    }
+
+    ai_credit_get(bk, owner, l->resource, l->period, now, &c);
+
+    if (ls->left == INT64_MIN || ls->window != c.window) {
+        return;
+    }
+
+    left = ai_sum(ls->left, ai_sum(ls->allow, -c.spent));
+    view->remaining = left < view->remaining ? left : view->remaining;
+}
+
+
 void
 ai_book_limit_view(const ai_book_t *bk, ai_ref_t owner,
     const ai_limit_t *limit, const ai_now_t *now, ai_limit_view_t *view)
@@ -145,6 +214,10 @@ ai_book_limit_view(const ai_book_t *bk, ai_ref_t owner,
 
     } else if (ai_is_total(limit)) {
         ai_total_view(bk, owner, limit, view);
+    }
+
+    if (owner && bk->lease.nodes && ai_owner_at(bk, owner)->leases) {
+        ai_lease_view(bk, owner, limit, now, view);
     }
 
     if (view->remaining < 0) {

@@ -68,7 +68,8 @@ typedef struct {
                                    where nothing is wanted */
     int64_t          amount;    /* of a bucket, by period */
     int64_t          sum;       /* allow, or what was spent when that is more */
-    int64_t          unspent;   /* part of sum */
+    int64_t          unspent;   /* part of sum; of a bucket of cost also what
+                                   is held: the store refills neither */
     int64_t          mine;      /* bucket: taken here and not refilled yet by
                                    one Nth; for a store that knows nothing */
     int64_t          want;

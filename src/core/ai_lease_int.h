@@ -14,6 +14,9 @@
 #define AI_LEASE_NODES  1024    /* no sum of shares overflows */
 #define AI_LEASE_SAID   100     /* ms for which the store's "no" is believed */
 
+#define AI_LEASE_OLD    ((uint64_t) 1 << 31)
+                                /* ms after which "heard" may be any time */
+
 
 /* what may be spent of a limit, in the window that it is judged by */
 
@@ -27,8 +30,14 @@ typedef struct {
 void ai_credit_get(const ai_book_t *bk, ai_ref_t owner, unsigned resource,
     unsigned period, const ai_now_t *now, ai_credit_t *c);
 
-/* whether to ask for more, when "unspent" is left */
-int ai_credit_low(const ai_book_t *bk, const ai_lease_t *ls, int64_t unspent,
+/* whether less than a third of the last grant is left, or of the lease, and
+   something was spent in it; "unspent" is not 0 before it */
+int ai_credit_low(const ai_lease_t *ls, int64_t unspent);
+int ai_credit_ends(const ai_book_t *bk, const ai_lease_t *ls,
+    int64_t unspent, uint64_t mono_ms);
+
+/* what the store may have by now; INT64_MIN: it never answered */
+int64_t ai_credit_left(const ai_lease_t *ls, const ai_limit_t *l,
     uint64_t mono_ms);
 
 /* AI_OK: the store has just said that it has less than "lack" */
@@ -94,6 +103,31 @@ int64_t ai_ask_need(const int64_t *bound, const int64_t *guess,
 #define ai_ask_leased(ask, l)                                                \
     ((ask)->rates == AI_RATES_LEASED || ai_limit_is_budget(l)                \
      || (l)->period == AI_PERIOD_TOTAL)
+
+
+/* ---- operations ---- */
+
+typedef struct {
+    ai_tx_t               tx;
+    const ai_hold_ask_t  *ask;      /* NULL: credit is given back, or told */
+    const ai_now_t       *now;
+    ai_lease_op_t        *op;
+    int64_t               bound[AI_RES_COUNTED];
+    int64_t               guess[AI_RES_COUNTED];
+    unsigned              all:1;    /* no credit stays */
+    unsigned              ahead:1;
+    unsigned              lacks:1;  /* something is needed, or wanted */
+} ai_ask_t;
+
+/* adds a cell: what was spent, and what may be spent still, of one limit */
+ai_lease_cell_t *ai_op_cell(ai_ask_t *a, unsigned party, ai_ref_t owner,
+    const ai_credit_t *c, unsigned resource, unsigned period);
+
+/* the lease is what its cell says from here on */
+void ai_op_say(ai_ask_t *a, ai_lease_cell_t *cell, ai_ref_t lease);
+
+/* an operation of one owner or two is under way from here on; commits */
+int ai_op_begin(ai_ask_t *a, ai_ref_t first, ai_ref_t second);
 
 
 #endif /* AI_LEASE_INT_H */
