@@ -1012,7 +1012,7 @@ node_take_one(node_t *nd, unsigned owner, unsigned limit, int64_t n)
     rc = (int) rq->admitted;
 
     if (!rq->done) {
-        sim_fail("a request waits for ever");
+        sim_stuck("a request waits for ever");
         return 0;
     }
 

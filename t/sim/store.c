@@ -53,7 +53,6 @@ static const change_t  store_mutants[] = {
     { "epoch", "shard.epoch ~= known", "false" },
     { "dead", "if c.own and sub(c.own.op, 1, 10) == start then",
       "if c.own then" },
-    { "all", "(needs and less(c.left, c.need))", "false" },
     { "partial", "heard >= N", "heard >= N - 1" },
     { "floor", "bucket_refill(c, add(out, own))", "bucket_refill(c, zero)" },
     { "share", "return (c.shared or seeded == 0) and present or N",
