@@ -270,6 +270,17 @@ $s->op($_, flags => 'h') for 'a', 'b';
 $s->pass(100);
 is($s->ask('a', @l, sum => 50), '0 1 -1', 'from then on');
 
+# those who have not reported to an empty store refill their shares themselves
+
+$s->fresh('a');
+$s->op('b') for 1 .. 2;
+is($s->ask('a', @b, mine => 40), '0 10 -1', 'one of two has reported');
+$s->pass(1000);
+is($s->ask('b', @b, mine => 10), '0 5 -1', 'half of it');
+$s->op('b', flags => 'h');
+$s->pass(1000);
+is($s->ask('a', @b), '0 15 -1', 'the whole');
+
 # a clock that is set gives hold_ms, and time that stands gives nothing
 
 $s->fresh('a', 'b');
