@@ -200,6 +200,14 @@ model_ask(model_t *m, model_input_t *in, ai_hold_ask_t *ask)
         }
     }
 
+    n = model_byte(in);
+    ask->shared = n & 1;
+    ask->rates = (uint8_t) ((n >> 1) % 3);
+    ask->queued = n >> 3 & 1;
+    ask->local = n >> 4 & 1;
+    ask->nodes = 1 + (n >> 5);
+    h->weight = ask->shared ? ask->nodes : 0;
+
     ask->worker = (uint16_t) m->workers[h->worker];
     ask->slot = ++m->slots;
     ask->segment = 7;
@@ -209,6 +217,19 @@ model_ask(model_t *m, model_input_t *in, ai_hold_ask_t *ask)
     memcpy(h->guess, ask->guess, sizeof(h->guess));
 
     return h;
+}
+
+
+/* what a shared ask is not refused by as one that is not */
+
+static inline int
+model_unjudged(const ai_hold_ask_t *ask, const ai_limit_t *l)
+{
+    if (l->resource == AI_RES_CONCURRENCY) {
+        return l->amount > 0 && ask->rates == AI_RATES_OPEN;
+    }
+
+    return ai_is_bucket(l);
 }
 
 
@@ -227,7 +248,18 @@ model_verdict(const model_t *m, const model_hold_t *h,
     for (i = 0; i < ask->nparty; i++) {
         for (k = 0; k < ask->party[i].nlimits; k++) {
             l = &ask->party[i].limits[k];
+
+            if (ask->shared && model_unjudged(ask, l)) {
+                continue;
+            }
+
             wait = model_judge(m, h->owner[i], l, ask->bound, ask->guess);
+
+            if (wait == -2 && l->resource == AI_RES_CONCURRENCY
+                && m->owners[h->owner[i]].queued && !ask->queued)
+            {
+                wait = AI_BOOK_RETRY;
+            }
 
             if (wait != -2 && worst != -1
                 && (worst == -2 || wait == -1 || wait > worst))
@@ -246,6 +278,7 @@ model_verdict(const model_t *m, const model_hold_t *h,
 static inline void
 model_admit(model_t *m, model_hold_t *h)
 {
+    int64_t            n;
     unsigned           i, k, w;
     model_owner_t     *o;
     model_bucket_t    *b;
@@ -272,13 +305,25 @@ model_admit(model_t *m, model_hold_t *h)
             b->amount = l->amount;
             b->burst = l->burst;
 
-            if (l->resource != AI_RES_COST) {
-                model_move(b, l->period, l->resource == AI_RES_REQUESTS ? 1
-                                         : h->guess[l->resource]);
+            if (l->resource == AI_RES_COST) {
+                continue;
+            }
+
+            n = l->resource == AI_RES_REQUESTS ? 1 : h->guess[l->resource];
+
+            if (h->weight) {
+                model_share(b, l->period, n * h->weight,
+                            l->burst * h->weight);
+
+            } else {
+                model_move(b, l->period, n);
             }
         }
     }
 }
+
+
+#include "lease_history.h"
 
 
 /* a refusal marks the owner of a total */
@@ -324,6 +369,11 @@ model_take(model_t *m, model_input_t *in)
     n = model_byte(in);
     memset(&why, 0xa5, sizeof(why));
     rc = ai_book_take(m->book, &ask, &m->now, &ref, &why);
+
+    if (ask.shared) {
+        model_shared(m, h, &ask, worst, rc, ref, n);
+        return;
+    }
 
     if (worst != -2) {
         m->refused++;
@@ -377,6 +427,7 @@ model_settle_one(model_t *m, model_hold_t *h, model_input_t *in)
         used[i] = model_clamp(used[i]);
     }
 
+    model_tally_back(m, h, used);
     model_settle(m, h, used, tokens);
 }
 
@@ -398,6 +449,10 @@ model_death(model_t *m, model_input_t *in)
         expected += m->holds[i].ref && m->holds[i].worker == worker;
     }
 
+    for (i = 0; i < MODEL_PLACES; i++) {
+        expected += m->places[i].ref && m->places[i].worker == worker;
+    }
+
     at = 0;
     n = 0;
 
@@ -405,6 +460,11 @@ model_death(model_t *m, model_input_t *in)
                                &v)
            == AI_OK)
     {
+        if (model_place_gone(m, v.hold, worker)) {
+            n++;
+            continue;
+        }
+
         for (i = 0; i < MODEL_HOLDS; i++) {
             if (m->holds[i].ref == v.hold) {
                 break;
@@ -435,7 +495,7 @@ static inline void
 model_count(model_t *m, model_input_t *in)
 {
     int             owner;
-    int64_t         used[AI_RES_COUNTED], before, most, over;
+    int64_t         used[AI_RES_COUNTED], n, weight;
     uint64_t        at_s, age, tokens[2], mono;
     unsigned        i, w, k;
     ai_party_t      party;
@@ -450,6 +510,7 @@ model_count(model_t *m, model_input_t *in)
     party.nlimits = o->nlimits;
 
     used[0] = 1;
+    weight = m->conf.nodes ? m->conf.nodes : 1;
 
     for (i = 1; i < AI_RES_COUNTED; i++) {
         used[i] = model_clamp(model_number(in));
@@ -485,18 +546,19 @@ model_count(model_t *m, model_input_t *in)
             *b = model_refilled(b, l->amount, mono);
             b->amount = l->amount;
             b->burst = l->burst;
-            before = model_taken(b, l->period);
-            model_move(b, l->period, mono ? used[l->resource]
-                       : model_left(used[l->resource], l,
-                                    age * 1000 - m->now.mono_ms));
+            n = used[l->resource] * weight;
+
+            if (!mono) {
+                n = model_left(n, l, age * 1000 - m->now.mono_ms);
+            }
 
             /* a rate lacks no more than all of it by that */
 
-            most = before > l->burst ? before : l->burst;
-            over = model_taken(b, l->period) - most;
+            if (l->resource != AI_RES_COST || m->conf.nodes) {
+                model_share(b, l->period, n, l->burst * weight);
 
-            if (l->resource != AI_RES_COST && over > 0) {
-                model_move(b, l->period, -over);
+            } else {
+                model_move(b, l->period, n);
             }
         }
     }
@@ -655,6 +717,16 @@ model_compare_limit(const model_t *m, int owner, ai_ref_t ref,
 
     ai_book_limit_view(m->book, ref, l, &m->now, &v);
 
+    /* a guess at what all nodes have left: in bounds, no more */
+
+    if (m->conf.nodes && ref && ai_lease_find(m->book, ref, r, p)) {
+        CHECK(v.remaining >= 0 && v.reset_ms >= 0 && v.held >= 0);
+        CHECK(v.remaining <= (ai_is_bucket(l) ? l->burst : l->amount)
+              || (m->owners[owner].others_cost < 0 || p != AI_PERIOD_TOTAL
+                  || l->amount < v.remaining));
+        return;
+    }
+
     if (r == AI_RES_CONCURRENCY) {
         used = model_open(m, owner);
         held = 0;
@@ -727,6 +799,10 @@ model_compare(const model_t *m)
         n += m->holds[i].ref != 0;
     }
 
+    for (i = 0; i < MODEL_PLACES; i++) {
+        n += m->places[i].ref != 0;
+    }
+
     ai_book_stat(m->book, &st);
     CHECK(st.holds == n);
     CHECK(st.used <= st.size);
@@ -747,11 +823,23 @@ model_step(model_t *m, model_input_t *in)
 
     switch (op & 15) {
 
-    case 0: case 1: case 2: case 3: case 4: case 5:
+    case 0: case 1: case 2: case 3:
         model_take(m, in);
         break;
 
-    case 6: case 7: case 8: case 9:
+    case 4: case 5:
+        model_lease(m, in);
+        break;
+
+    case 9:
+        if (n < 6) {
+            model_queue(m, in);
+            break;
+        }
+
+        /* fall through */
+
+    case 6: case 7: case 8:
         n = model_byte(in) % MODEL_HOLDS;
 
         if (m->holds[n].ref) {

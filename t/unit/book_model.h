@@ -10,13 +10,15 @@
 
 
 #include <stdlib.h>
-#include "ai_book_int.h"
+#include "ai_lease_int.h"
 
 
 #define MODEL_OWNERS   8        /* four tenants, then four keys */
 #define MODEL_HOLDS    40
 #define MODEL_WORKERS  3
 #define MODEL_LIMITS   12
+#define MODEL_PLACES   6
+#define MODEL_OPS      3
 
 typedef struct {
     __int128         units;
@@ -24,6 +26,16 @@ typedef struct {
     int64_t          amount;
     int64_t          burst;
 } model_bucket_t;
+
+/*
+ * Of a limit: all grants that were accepted, and what was admitted by them; of
+ * one window.
+ */
+typedef struct {
+    uint32_t         window;
+    __int128         fund;
+    __int128         spend;
+} model_tally_t;
 
 typedef struct {
     ai_owner_id_t    id;
@@ -39,6 +51,8 @@ typedef struct {
     uint64_t         tokens[2];
     int64_t          cost;
     uint64_t         refused[8];
+    unsigned         queued;
+    model_tally_t    tally[AI_RES_N][AI_PERIOD_NONE + 1];
 } model_owner_t;
 
 typedef struct {
@@ -48,9 +62,17 @@ typedef struct {
     int64_t          guess[AI_RES_COUNTED];
     uint32_t         window[2][2];
     uint8_t          drawn[2][AI_RES_COUNTED][AI_PERIOD_BUCKETS];
+    uint8_t          leased[2][AI_RES_N][AI_PERIOD_NONE + 1];
+    unsigned         weight;    /* 0: not shared */
     int              worker;
     uint32_t         slot;
 } model_hold_t;
+
+typedef struct {
+    ai_ref_t         ref;       /* 0: free */
+    int              owner;
+    int              worker;
+} model_place_t;
 
 typedef struct {
     ai_book_t       *book;
@@ -60,12 +82,19 @@ typedef struct {
     ai_now_t         now;
     model_owner_t    owners[MODEL_OWNERS];
     model_hold_t     holds[MODEL_HOLDS];
+    model_place_t    places[MODEL_PLACES];
+    ai_lease_op_t    ops[MODEL_OPS];
+    unsigned         sent[MODEL_OPS];
+    ai_lease_conf_t  conf;
     int              workers[MODEL_WORKERS];
     uint32_t         slots;
     unsigned         every;     /* crash at every write, not at one */
     unsigned         writes;    /* most of one call */
     unsigned         admitted;
     unsigned         refused;
+    unsigned         leased;
+    unsigned         lacked;
+    unsigned         accepted;
 } model_t;
 
 static const int64_t  model_ms[] = { 1000, 60000, 3600000 };
@@ -168,7 +197,7 @@ model_bucket_held(const model_t *m, int owner, unsigned r, unsigned p)
         for (k = 0; h->ref && k < 2; k++) {
             if (r == AI_RES_COST && h->owner[k] == owner && h->drawn[k][r][p])
             {
-                sum += h->bound[r];
+                sum += h->bound[r] * (h->weight ? h->weight : 1);
             }
         }
     }
@@ -207,6 +236,23 @@ model_taken(const model_bucket_t *b, unsigned p)
 }
 
 
+/* into a share: a node never lacks more than the whole bucket by it */
+
+static inline void
+model_share(model_bucket_t *b, unsigned p, int64_t n, int64_t most)
+{
+    int64_t  before, over;
+
+    before = model_taken(b, p);
+    model_move(b, p, n);
+    over = model_taken(b, p) - (before > most ? before : most);
+
+    if (over > 0) {
+        model_move(b, p, -over);
+    }
+}
+
+
 /* ms until "units" have flowed in */
 
 static inline int64_t
@@ -230,8 +276,8 @@ model_judge(const model_t *m, int owner, const ai_limit_t *l,
     model_bucket_t  b;
 
     if (r == AI_RES_CONCURRENCY) {
-        return model_open(m, owner) < l->amount ? -2
-               : l->amount > 0 ? AI_BOOK_RETRY : -1;
+        return l->amount <= 0 ? -1
+               : model_open(m, owner) < l->amount ? -2 : AI_BOOK_RETRY;
     }
 
     if (l->amount <= 0) {
@@ -347,6 +393,7 @@ model_settle(model_t *m, model_hold_t *h, const int64_t *used,
     const uint64_t *tokens)
 {
     unsigned         k, w, r, p;
+    int64_t          weight = h->weight ? h->weight : 1;
     model_owner_t   *o;
     model_bucket_t  *b;
 
@@ -366,8 +413,16 @@ model_settle(model_t *m, model_hold_t *h, const int64_t *used,
                 if (h->drawn[k][r][p]) {
                     b = &o->bucket[r][p];
                     *b = model_refilled(b, b->amount, m->now.mono_ms);
-                    model_move(b, p, used[r] - (r == AI_RES_COST ? 0
-                               : r == AI_RES_REQUESTS ? 1 : h->guess[r]));
+
+                    if (r == AI_RES_COST && h->weight) {
+                        model_share(b, p, used[r] * weight,
+                                    b->burst * weight);
+                        continue;
+                    }
+
+                    model_move(b, p, weight
+                               * (used[r] - (r == AI_RES_COST ? 0
+                                  : r == AI_RES_REQUESTS ? 1 : h->guess[r])));
                 }
             }
         }

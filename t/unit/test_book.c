@@ -535,7 +535,7 @@ histories_equal_the_model(void **state)
     uint8_t        bytes[2500];
     model_t        m;
     uint64_t       seed;
-    unsigned       round, i, admitted, refused;
+    unsigned       round, i, admitted, refused, leased, lacked, accepted;
     model_input_t  in;
 
     (void) state;
@@ -543,6 +543,9 @@ histories_equal_the_model(void **state)
     seed = 88172645463325252ULL;
     admitted = 0;
     refused = 0;
+    leased = 0;
+    lacked = 0;
+    accepted = 0;
 
     for (round = 0; round < 120; round++) {
 
@@ -565,11 +568,21 @@ histories_equal_the_model(void **state)
 
         admitted += m.admitted;
         refused += m.refused;
+        leased += m.leased;
+        lacked += m.lacked;
+        accepted += m.accepted;
         model_free(&m);
     }
 
+    print_message("          %u admitted, %u refused; shared: %u admitted, "
+                  "%u lack, %u grants\n", admitted, refused, leased, lacked,
+                  accepted);
+
     assert_true(admitted > 2000);
     assert_true(refused > 2000);
+    assert_true(leased > 500);
+    assert_true(lacked > 200);
+    assert_true(accepted > 500);
 }
 
 

@@ -792,13 +792,23 @@ one_node_goes_on_with_its_credit(void **state)
     assert_int_equal(take(&f, &hold), AI_OK);
     f.ask.rates = AI_RATES_LOCAL;
 
-    for (i = 0; i < 7; i++) {
+    /* it is the share's from then on, and no credit any more */
+
+    for (i = 0; i < 3; i++) {
+        assert_int_equal(take(&f, &hold), AI_OK);
+    }
+
+    f.ask.rates = AI_RATES_LEASED;
+    assert_int_equal(take(&f, &hold), AI_AGAIN);
+    f.ask.rates = AI_RATES_LOCAL;
+
+    for (i = 0; i < 4; i++) {
         assert_int_equal(take(&f, &hold), AI_OK);
     }
 
     assert_int_equal(take(&f, &hold), AI_BUSY);
 
-    /* it is spent: no credit any more, when the store is back */
+    /* back: it took that by itself, in a sum that the store knows */
 
     f.ask.rates = AI_RATES_LEASED;
     f.now.mono_ms += 100;
@@ -806,6 +816,7 @@ one_node_goes_on_with_its_credit(void **state)
     assert_int_equal(ask(&f), AI_OK);
     assert_int_equal(op.cell[0].sum, 9);
     assert_int_equal(op.cell[0].unspent, 0);
+    assert_int_equal(op.cell[0].fresh, 1);
     end(&f);
 }
 

@@ -34,8 +34,11 @@
 #define TENANTS  2
 #define KEYS     2
 
-#define MIXED    0              /* surplus and deficit */
-#define EXACT    1              /* what was held is used */
+/* what is used of what was held */
+
+#define EXACT    0
+#define SURPLUS  1
+#define DEFICIT  2              /* or more */
 
 enum {
     L_DAY = 0, L_MONTH, L_TOTAL, L_COST, L_REQUESTS, L_TOKENS, L_SLOTS, L_ALL
@@ -107,6 +110,7 @@ typedef struct {
     unsigned         mode;
     unsigned         locals:1;  /* rates go on while the store is lost */
     unsigned         calm:1;
+    unsigned         used_up:1;
     store_t          store;
     owner_t          owner[TENANTS + KEYS];
     node_t           node[NODES];
@@ -176,6 +180,7 @@ refill(world_t *w, owner_t *o)
 static void
 admit(world_t *w, owner_t *o, const int64_t *n)
 {
+    double    most;
     unsigned  i;
 
     refill(w, o);
@@ -188,14 +193,13 @@ admit(world_t *w, owner_t *o, const int64_t *n)
     o->held += (double) n[AI_RES_COST];
     o->open++;
 
-    /* a deficit was admitted by no one: it is of no node's making */
+    CHECK(o->open <= o->limits[L_SLOTS].amount);
 
-    if (w->mode == MIXED) {
-        CHECK(o->open <= o->limits[L_SLOTS].amount);
+    /* a deficit was admitted by no one */
+
+    if (w->mode == DEFICIT) {
         return;
     }
-
-    CHECK(o->open <= o->limits[L_SLOTS].amount);
 
     if (!w->locals) {
         CHECK(o->day <= o->limits[L_DAY].amount);
@@ -203,10 +207,19 @@ admit(world_t *w, owner_t *o, const int64_t *n)
         CHECK(o->total <= o->limits[L_TOTAL].amount);
     }
 
+    /*
+     * A surplus of a rate goes back with the next operation: what the bucket
+     * would have lost of it meanwhile by being full, it does not lose.
+     */
+
     for (i = w->locals ? L_REQUESTS : L_COST; i <= L_TOKENS; i++) {
-        if (o->taken[i] + (i == L_COST ? o->held : 0)
-            > (double) o->limits[i].burst + 0.01)
-        {
+        most = (double) o->limits[i].burst + 0.01;
+
+        if (w->mode == SURPLUS && i != L_COST) {
+            most += rate(&o->limits[i]) * (LEASE + STORE_ROOM);
+        }
+
+        if (o->taken[i] + (i == L_COST ? o->held : 0) > most) {
             print_message("%s: %f + %f at %lu\n", names[i], o->taken[i],
                           o->held, (unsigned long) w->ms);
             CHECK(0);
@@ -344,7 +357,7 @@ hold_settle(world_t *w, node_t *n, hold_t *h, int dead)
 
     for (i = 1; i < AI_RES_COUNTED && how != 1; i++) {
         used[i] = how < 2 ? h->bound[i]
-                  : how == 2 ? h->bound[i] * 2
+                  : how == 2 && w->mode == DEFICIT ? h->bound[i] * 2
                   : h->bound[i] ? pick(w, (unsigned) h->bound[i]) : 0;
     }
 
@@ -770,7 +783,7 @@ static void
 step(world_t *w)
 {
     int       owner[2];
-    unsigned  i, k, end;
+    unsigned  i, k, end, some;
     node_t   *n;
 
     /*
@@ -801,7 +814,10 @@ step(world_t *w)
 
         owner[0] = (int) pick(w, TENANTS);
         owner[1] = pick(w, 2) ? TENANTS + owner[0] : -1;
-        (void) request(w, i, owner, 0, 0);
+
+        for (k = pick(w, 8); k; k--) {
+            (void) request(w, i, owner, 0, 0);
+        }
 
         if (w->ms < n->cut) {
             settle_all(w, n);
@@ -811,11 +827,12 @@ step(world_t *w)
 
     case 6: case 7: case 8:
         k = pick(w, HOLDS);
+        some = pick(w, 6);
 
-        for (end = k + HOLDS; k < end; k++) {
+        for (end = k + HOLDS; some && k < end; k++) {
             if (n->hold[k % HOLDS].ref) {
                 hold_settle(w, n, &n->hold[k % HOLDS], 0);
-                break;
+                some--;
             }
         }
 
@@ -845,7 +862,7 @@ step(world_t *w)
     }
 
     rolled(w, pick(w, 60) ? pick(w, 30) : pick(w, 50) ? pick(w, 3000)
-                                        : 3600 * 1000);
+                                        : 7200 * 1000);
 }
 
 
@@ -856,7 +873,7 @@ world_open(world_t *w, unsigned seed, unsigned mode, unsigned locals)
     owner_t  *o;
 
     static const ai_limit_t  limits[L_ALL] = {
-        { AI_RES_TOKENS, AI_PERIOD_DAY, 6000, 0 },
+        { AI_RES_TOKENS, AI_PERIOD_DAY, 5000, 0 },
         { AI_RES_TOKENS, AI_PERIOD_MONTH, 60000, 0 },
         { AI_RES_COST, AI_PERIOD_TOTAL, 200000, 0 },
         { AI_RES_COST, AI_PERIOD_MINUTE, 12000, 900 },
@@ -947,11 +964,13 @@ calm(world_t *w)
 
     /* the whole of the day, by small requests; slots are free all the time */
 
-    if (w->owner[0].month + 7000 > w->owner[0].limits[L_MONTH].amount
-        || w->owner[0].total + 7000 > w->owner[0].limits[L_TOTAL].amount)
+    if (w->owner[0].month + 5000 > w->owner[0].limits[L_MONTH].amount
+        || w->owner[0].total + 5000 > w->owner[0].limits[L_TOTAL].amount)
     {
         return;
     }
+
+    w->used_up = 1;
 
     for (k = 0; w->owner[0].day < w->owner[0].limits[L_DAY].amount; k++) {
         assert_true(k < 40000);
@@ -972,11 +991,13 @@ calm(world_t *w)
 static void
 histories(unsigned mode, unsigned locals, unsigned n, unsigned steps)
 {
-    unsigned  i, k, admitted, lost, late, shares, refused, died, forgot;
+    unsigned  i, k, admitted, lost, late, shares, refused, died, forgot,
+              used_up;
     world_t  *w;
 
     book_size = (ai_book_min_size() + 200000) / 64 * 64;
     admitted = lost = late = shares = refused = died = forgot = 0;
+    used_up = 0;
 
     for (i = 0; i < n; i++) {
         w = malloc(sizeof(world_t));
@@ -997,6 +1018,7 @@ histories(unsigned mode, unsigned locals, unsigned n, unsigned steps)
         refused += w->refused;
         died += w->died;
         forgot += w->store.forgot;
+        used_up += w->used_up;
         world_close(w);
     }
 
@@ -1008,7 +1030,9 @@ histories(unsigned mode, unsigned locals, unsigned n, unsigned steps)
     assert_true(lost > 5 * n);
     assert_true(late > 0);
     assert_true(died > n);
+    assert_true(refused > 100 * n);
     assert_true(!locals || shares > n);
+    assert_true(locals || mode != EXACT || used_up > n / 4);
 }
 
 
@@ -1031,11 +1055,20 @@ no_limit_is_passed_by_shares(void **state)
 
 
 static void
+surplus_is_spent_once(void **state)
+{
+    (void) state;
+
+    histories(SURPLUS, 0, 30, 6000);
+}
+
+
+static void
 slots_are_kept_by_any_use(void **state)
 {
     (void) state;
 
-    histories(MIXED, 0, 20, 6000);
+    histories(DEFICIT, 0, 15, 6000);
 }
 
 
@@ -1045,6 +1078,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(no_limit_is_passed),
         cmocka_unit_test(no_limit_is_passed_by_shares),
+        cmocka_unit_test(surplus_is_spent_once),
         cmocka_unit_test(slots_are_kept_by_any_use),
     };
 
