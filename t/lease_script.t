@@ -254,7 +254,8 @@ is(time_of() - $t, 4250, 'and it goes on');
 
 $s->fresh('a', 'b');
 is($s->op('a')->{nodes}, 2, 'both nodes');
-$s->pass(3199)->op('a');
+$s->pass(2199)->op('a');
+$s->pass(1000);
 is($s->op('a')->{nodes}, 2, 'just yet');
 $s->pass(1);
 is($s->op('a')->{nodes}, 1, 'silent for hold_ms');
@@ -262,6 +263,22 @@ $r = $s->op('b');
 is("$r->{nodes} $r->{heard} $r->{seeded}", '2 0 1',
     'one that comes back has to report');
 is($s->op('b', flags => 'h')->{heard}, 1, 'and has');
+
+# where nobody was heard, nobody was silent: but each may be on its own
+
+$s->ask('b', kind => 's', key => 's', limit => 3, want => 2);
+$s->pass(2199);
+is($s->op('a')->{heard}, 1, 'nobody for less than a node waits');
+$s->op('b');
+$s->pass(100_000);
+$r = $s->op('a');
+is("$r->{nodes} $r->{heard} $r->{seeded}", '2 0 1', 'nobody for long');
+is($s->ask('a', kind => 's', key => 's', limit => 3, want => 3, need => 1),
+    '1 0 -1', 'slots stand');
+$s->pass(100);
+is($s->op('b')->{heard}, 0, 'the other one, too');
+is($s->op('a', flags => 'h')->{heard}, 1, 'each reports');
+is($s->op('b', flags => 'h')->{heard}, 1, 'for itself');
 
 # slots
 
@@ -380,9 +397,9 @@ for my $node ('A' .. 'Z', 'c' .. 'z', 0 .. 9) {
     $s->op($node);
 }
 
-$s->pass(3000);
-$s->op($_) for 'b', '!';
-is(grep(/^n:/, keys %{ $s->hash('ai:{7}') }), 62, 'so many nodes');
+$s->pass(1000)->op('b') for 1 .. 3;
+$s->op('!') for 1 .. 2;
+is(grep(/^n:/, keys %{ $s->hash('ai:{7}') }), 63, 'so many nodes');
 $s->op($_) for '!', '"';
 is($s->op('"')->{status}, 'ok', 'two more');
 $before = $s->dump;

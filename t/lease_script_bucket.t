@@ -185,6 +185,14 @@ is($s->ask('a', @b, sum => 1002, unspent => 9, mine => 20), '0 21 -1',
     'and then its sum');
 is($s->ask('b', @b, sum => 500, mine => 4), '0 17 -1', 'each for itself');
 
+# a sum that begins anew in the same start
+
+is($s->ask('b', @b, local => 2, sum => 6, unspent => 2, mine => 1), '0 14 -1',
+    'is not less than the one before');
+is($s->ask('b', @b, local => 3, sum => 3, mine => 0), '0 14 -1',
+    'nor when it is nothing');
+is($s->ask('b', @b, local => 0, sum => 0), '0 17 -1', 'and goes on from there');
+
 # a start: what was taken stays, its number is forgotten
 
 is($s->ask('a', @b, start => 2, sum => 3, mine => 3), '0 14 -1', 'a start');
@@ -257,10 +265,21 @@ $s->fresh('a', 'b');
 @l = (@b, local => 1);
 $s->ask('a', @l, need => 50);
 $s->pass(10_000);
-is($s->ask('a', @l, sum => 50), '0 0 -1', 'nobody is there');
+is($s->ask('a', @l, local => 3, sum => 50), '0 0 -1', 'nobody is there');
 $s->op($_, flags => 'h') for 'a', 'b';
 $s->pass(100);
 is($s->ask('a', @l, sum => 50), '0 1 -1', 'from then on');
+
+# those who have not reported to an empty store refill their shares themselves
+
+$s->fresh('a');
+$s->op('b') for 1 .. 2;
+is($s->ask('a', @b, mine => 40), '0 10 -1', 'one of two has reported');
+$s->pass(1000);
+is($s->ask('b', @b, mine => 10), '0 5 -1', 'half of it');
+$s->op('b', flags => 'h');
+$s->pass(1000);
+is($s->ask('a', @b), '0 15 -1', 'the whole');
 
 # a clock that is set gives hold_ms, and time that stands gives nothing
 

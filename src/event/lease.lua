@@ -23,7 +23,8 @@
 -- or "COUNT-16 hex"), 4 fresh (16 hex), 5 token of the server, 6 now_ms of the
 -- node, 7 tolerance ms, 8 hold_ms, 9 N, 10 flags ("h": the node's report ends
 -- here; "d": no worker of an older start lives); then for each cell: kind (w,
--- b, s), local (0, 1), limit, per_tick, tick_us, sum, unspent, mine, want,
+-- b, s), local (1: silent nodes keep their shares of it; + 2: the sum of a
+-- bucket begins anew), limit, per_tick, tick_us, sum, unspent, mine, want,
 -- need, ttl_s (0: none)
 --
 -- REPLY
@@ -50,8 +51,10 @@
 -- 7. N nodes are heard: each need is granted, or nothing is.
 --
 -- The shard's time follows TIME but makes no leap: all nodes say something
--- every quarter of a lease, so more than hold_ms at once is a clock that was
--- set, or a store that was away; and where TIME was set back it goes on.
+-- every quarter of a lease, so where nobody was heard for long, a clock was set
+-- or the store was away.  It goes on by hold_ms at most, nobody has been silent
+-- for that, but all may be on their own and have to report.  Where TIME was set
+-- back it goes on from where it was.
 --
 -- A bucket is refilled by whole ticks, never below what nodes may still spend
 -- of it ("out", until its end): else a burst would come on top of that.  What
@@ -270,7 +273,15 @@ end
 
 local function clock_read()
   local past = time_ms - shard.seen
-  now = shard.time + max(0, min(past, hold))
+  local step = max(0, min(past, hold))
+  if step >= silent then
+    for _, n in pairs(shard.nodes) do
+      n.at = n.at + step
+      n.heard = n.heard == 1 and 2 or n.heard
+      n.moved = true
+    end
+  end
+  now = shard.time + step
   if past > 0 or past < -tolerance then
     shard.seen = time_ms
   end
@@ -300,7 +311,7 @@ local function node_enter()
   if me.heard == 1 and (me.start < start or now - me.at >= silent) then
     me.heard = 2
   end
-  me.start, me.at = start, now
+  me.start, me.at, me.moved = start, now, true
   return me
 end
 
@@ -312,7 +323,8 @@ local function cell_args(i)
   local c = {
     key = KEYS[1 + i],
     kind = ARGV[at + 1],
-    shared = ARGV[at + 2] == '1',
+    shared = match(ARGV[at + 2], '^[13]$'),
+    fresh = match(ARGV[at + 2], '^[23]$'),
     limit = amount(ARGV[at + 3]),
     per_tick = natural(ARGV[at + 4]),
     tick = number(ARGV[at + 5]),
@@ -326,9 +338,10 @@ local function cell_args(i)
     older = zero,
     drop = {},
   }
-  if not match(c.kind, '^[wbs]$') or not c.limit or not c.per_tick
-     or not c.tick or not c.sum or not c.unspent or not c.mine or not c.want
-     or not c.need or not c.ttl or c.tick == 0 and less(zero, c.per_tick)
+  if not match(c.kind, '^[wbs]$') or not match(ARGV[at + 2], '^[0-3]$')
+     or not c.limit or not c.per_tick or not c.tick or not c.sum
+     or not c.unspent or not c.mine or not c.want or not c.need
+     or not c.ttl or c.tick == 0 and less(zero, c.per_tick)
   then
     return nil
   end
@@ -469,10 +482,17 @@ local function slots_sum(c, dead)
   c.left = minus(c.limit, all)
 end
 
+-- how many of N nodes the refill is for: others refill their shares themselves,
+-- as they also do before they reported to a store that knows nothing
+
+local function bucket_part(c)
+  return (c.shared or seeded == 0) and present or N
+end
+
 -- whole ticks since "at"; a full bucket keeps no part of one
 
 local function bucket_refill(c, out)
-  local part = c.shared and present or N
+  local part = bucket_part(c)
   if c.per_tick[1] == 0 and c.per_tick[2] == 0 then
     return
   end
@@ -494,7 +514,7 @@ end
 local function bucket_charge(c, returning)
   local own = c.own
   local whole = add(c.mine, c.unspent)
-  if not own or sub(own.op, 1, 10) ~= start then
+  if not own or c.fresh or sub(own.op, 1, 10) ~= start then
     return whole
   end
   local n = minus(c.sum, own.total)
@@ -523,7 +543,7 @@ end
 -- ms until a bucket's need is refilled; an estimate: the division is Lua's
 
 local function bucket_wait(c)
-  local part = c.shared and present or N
+  local part = bucket_part(c)
   local lack = minus(c.need, c.left)
   local tick = c.per_tick[1] * E9 + c.per_tick[2]
   if lack[1] < 0 or lack[1] == 0 and lack[2] == 0 then
@@ -591,10 +611,15 @@ local function cell_write(c)
          and not less(most, c.left) and not less(most, minus(zero, c.left))
 end
 
-local function write(cells, me)
-  redis.call('HSET', KEYS[1], 'time', plain(now),
-             'seen', plain(shard.seen),
-             mine, format('%s %d %.0f', me.start, me.heard, me.at))
+local function write(cells)
+  local set = { 'time', plain(now), 'seen', plain(shard.seen) }
+  for id, n in pairs(shard.nodes) do
+    if n.moved then
+      set[#set + 1] = 'n:' .. id
+      set[#set + 1] = format('%s %d %.0f', n.start, n.heard, n.at)
+    end
+  end
+  redis.call('HSET', KEYS[1], unpack(set))
   if shard.gone then
     redis.call('HDEL', KEYS[1], shard.gone)
   end
@@ -711,6 +736,6 @@ for _, c in ipairs(cells) do
   end
 end
 
-write(cells, me)
+write(cells)
 
 return reply('ok', cells)
