@@ -260,15 +260,11 @@ ngx_ai_redis_check(ngx_ai_redis_t *rd, ngx_uint_t slot, ngx_ai_op_pt handler,
 static void
 ngx_ai_redis_ask(ngx_ai_redis_t *rd, ngx_uint_t slot, ngx_ai_op_t *op)
 {
-    ngx_ai_redis_link_t  *link;
-
-    link = ngx_ai_redis_route(rd, slot);
-
-    if (link == rd->link[0]) {
+    if (rd->map && rd->map[slot % NGX_AI_REDIS_SLOTS] == 0) {
         ngx_ai_redis_refresh(rd);
     }
 
-    ngx_ai_store_submit(&link->store, op);
+    ngx_ai_store_submit(&ngx_ai_redis_route(rd, slot)->store, op);
 }
 
 
@@ -318,6 +314,10 @@ ngx_uint_t
 ngx_ai_redis_evicts(ngx_ai_redis_t *rd, ngx_uint_t slot)
 {
     ngx_ai_redis_link_t  *link;
+
+    if (rd->map && rd->map[slot % NGX_AI_REDIS_SLOTS] == 0) {
+        return 1;
+    }
 
     link = ngx_ai_redis_route(rd, slot);
 

@@ -46,10 +46,28 @@ ngx_ai_redis_cluster_init(ngx_ai_redis_t *rd)
 }
 
 
+/* a slot that nobody has: whoever is there says so, or where it is now */
+
 ngx_ai_redis_link_t *
 ngx_ai_redis_route(ngx_ai_redis_t *rd, ngx_uint_t slot)
 {
-    return rd->link[rd->map ? rd->map[slot % NGX_AI_REDIS_SLOTS] : 0];
+    ngx_uint_t  i;
+
+    i = rd->map ? rd->map[slot % NGX_AI_REDIS_SLOTS] : 0;
+
+    if (i == 0 && rd->mapped) {
+
+        for (i = rd->nlinks - 1; i > 0; i--) {
+
+            if (rd->link[i]->listed
+                && rd->link[i]->store.state == NGX_AI_STORE_READY)
+            {
+                break;
+            }
+        }
+    }
+
+    return rd->link[i];
 }
 
 
@@ -311,7 +329,7 @@ ngx_ai_redis_redirect(ngx_ai_redis_link_t *link, ngx_ai_redis_args_t *args,
 
     ask = ngx_ai_redis_is(r, "ASK");
 
-    if (args->redirected || (!ask && !ngx_ai_redis_is(r, "MOVED"))) {
+    if (ask ? args->asked : args->moved || !ngx_ai_redis_is(r, "MOVED")) {
         return NGX_DECLINED;
     }
 
@@ -344,8 +362,15 @@ ngx_ai_redis_redirect(ngx_ai_redis_link_t *link, ngx_ai_redis_args_t *args,
     }
 
     args->slot = slot;
-    args->redirected = 1;
-    args->again = ask ? NGX_AI_REDIS_ASK : NGX_AI_REDIS_MOVED;
+
+    if (ask) {
+        args->asked = 1;
+        args->again = NGX_AI_REDIS_ASK;
+
+    } else {
+        args->moved = 1;
+        args->again = NGX_AI_REDIS_MOVED;
+    }
 
     link->rd->redirects++;
 

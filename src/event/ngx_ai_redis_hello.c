@@ -200,7 +200,7 @@ ngx_ai_redis_tolerated(redisReply *r)
 static void
 ngx_ai_redis_odd(ngx_ai_redis_link_t *link, const char *what, redisReply *r)
 {
-    u_char     buf[NGX_AI_REDIS_TEXT + 1];
+    u_char     buf[NGX_AI_REDIS_TEXT];
     ngx_str_t  text;
 
     if (link->broken) {

@@ -115,8 +115,9 @@ typedef struct {
     ngx_ai_redis_again_t        again;
     unsigned                    script:1;
     unsigned                    eval:1; /* it was sent with the text */
-    unsigned                    asking:1;
-    unsigned                    redirected:1;
+    unsigned                    asking:1;   /* to be sent behind ASKING */
+    unsigned                    asked:1;    /* ASK was followed */
+    unsigned                    moved:1;    /* MOVED was */
 } ngx_ai_redis_args_t;
 
 
@@ -167,7 +168,7 @@ void ngx_ai_redis_refused(ngx_ai_redis_link_t *link, ngx_ai_op_t *op,
     redisReply *r);
 
 /* an error's text for a log: what it means, or its own, printable, without
-   arguments and passwords; buf is of NGX_AI_REDIS_TEXT bytes */
+   arguments and passwords; null terminated in buf, of NGX_AI_REDIS_TEXT */
 ngx_str_t ngx_ai_redis_text(ngx_ai_redis_t *rd, redisReply *r, u_char *buf);
 
 /* whether the error's first word is this */

@@ -390,6 +390,9 @@ ngx_ai_redis_follow(ngx_ai_redis_link_t *link, ngx_ai_op_t *op)
         return;
     }
 
+    op->code[0] = '\0';
+    ngx_str_null(&op->text);
+
     ngx_ai_store_recall(&link->store, op);
     ngx_ai_store_submit(&to->store, op);
 }

@@ -29,6 +29,8 @@ static ngx_ai_redis_reply_t *ngx_ai_redis_list(ngx_pool_t *pool,
     redisReply *r);
 static ngx_int_t ngx_ai_redis_retry(ngx_ai_redis_link_t *link,
     ngx_ai_op_t *op, redisReply *r);
+static void ngx_ai_redis_error(ngx_ai_redis_link_t *link, ngx_ai_op_t *op,
+    redisReply *r);
 
 
 redisReplyObjectFunctions  ngx_ai_redis_functions = {
@@ -319,6 +321,9 @@ ngx_ai_redis_retry(ngx_ai_redis_link_t *link, ngx_ai_op_t *op, redisReply *r)
         return NGX_DECLINED;
     }
 
+    /* should the way be closed */
+    ngx_ai_redis_error(link, op, r);
+
     link->again++;
     return NGX_OK;
 }
@@ -327,14 +332,38 @@ ngx_ai_redis_retry(ngx_ai_redis_link_t *link, ngx_ai_op_t *op, redisReply *r)
 void
 ngx_ai_redis_refused(ngx_ai_redis_link_t *link, ngx_ai_op_t *op, redisReply *r)
 {
-    u_char      *p;
-    u_char       buf[NGX_AI_REDIS_TEXT + 1];
-    ngx_str_t    text;
-    ngx_uint_t   i;
+    u_char  buf[NGX_AI_REDIS_TEXT];
 
     link->rd->errors++;
 
-    text = ngx_ai_redis_text(link->rd, r, buf);
+    ngx_ai_redis_error(link, op, r);
+    ngx_ai_store_done(&link->store, op, NGX_ERROR);
+
+    /* nobody has the slot: not on the map that we have */
+
+    if (ngx_ai_redis_is(r, "CLUSTERDOWN")) {
+        ngx_ai_redis_refresh(link->rd);
+    }
+
+    /* another role or another token: both are read when it connects */
+
+    if (ngx_ai_redis_is(r, "READONLY") || ngx_ai_redis_is(r, "LOADING")
+        || ngx_ai_redis_is(r, "MASTERDOWN") || ngx_ai_redis_is(r, "NOAUTH"))
+    {
+        (void) ngx_ai_redis_text(link->rd, r, buf);
+        ngx_ai_redis_break(link, (char *) buf);
+    }
+}
+
+
+/* fills op->code and op->text */
+
+static void
+ngx_ai_redis_error(ngx_ai_redis_link_t *link, ngx_ai_op_t *op, redisReply *r)
+{
+    size_t     i;
+    u_char     buf[NGX_AI_REDIS_TEXT];
+    ngx_str_t  text;
 
     for (i = 0; i < sizeof(op->code) - 1 && i < r->len; i++) {
 
@@ -347,20 +376,10 @@ ngx_ai_redis_refused(ngx_ai_redis_link_t *link, ngx_ai_op_t *op, redisReply *r)
 
     op->code[i] = '\0';
 
+    text = ngx_ai_redis_text(link->rd, r, buf);
+
     op->text.data = ngx_pstrdup(op->pool, &text);
     op->text.len = op->text.data ? text.len : 0;
-
-    ngx_ai_store_done(&link->store, op, NGX_ERROR);
-
-    /* another role or another token: both are read when it connects */
-
-    if (ngx_ai_redis_is(r, "READONLY") || ngx_ai_redis_is(r, "LOADING")
-        || ngx_ai_redis_is(r, "MASTERDOWN") || ngx_ai_redis_is(r, "NOAUTH"))
-    {
-        p = text.data;
-        p[text.len] = '\0';
-        ngx_ai_redis_break(link, (char *) p);
-    }
 }
 
 
@@ -424,11 +443,11 @@ ngx_ai_redis_text(ngx_ai_redis_t *rd, redisReply *r, u_char *buf)
         }
     }
 
-    *end = '\0';
-
     if (len == 0) {
         end = ngx_cpymem(buf, "an error", sizeof("an error") - 1);
     }
+
+    *end = '\0';
 
     text.data = buf;
     text.len = end - buf;
