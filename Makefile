@@ -82,7 +82,7 @@ db:  ## a PostgreSQL in build/db with the schema of sql/, for make run
 test: deps build test-module  ## everything: the last line is "Result: PASS"
 	@$(MAKE) -s unit
 	@$(MAKE) -s directory-test
-	@$(MAKE) -s spool-test ledger-test KILLS=10
+	@$(MAKE) -s lease-test spool-test ledger-test KILLS=10
 	@$(MAKE) -s fuzz FUZZ_SECONDS=5
 	@$(MAKE) -s asan
 	@$(MAKE) -s valgrind
@@ -217,6 +217,22 @@ $(BUILD)/event/test_directory: t/event/test_directory.c t/event/nginx.c \
 	    src/event/ngx_ai_directory.c src/event/ngx_ai_snapshot.c \
 	    $(CORE_SRC) -lcrypto -lpthread
 
+# redis.state, and who of other starts lives
+
+LEASE_SRC := $(addprefix src/event/ngx_ai_,lease_file.c segment.c \
+	segment_alive.c segment_slot.c)
+
+lease-test: $(BUILD)/event/test_lease  ## what leases keep under KILLS (100)
+	@$< $(KILLS)
+
+$(BUILD)/event/test_lease: t/event/test_lease.c t/event/nginx.c \
+    t/event/nginx.h $(LEASE_SRC) $(wildcard src/event/*.h) $(CORE_SRC) \
+    $(CORE_HDR) $(MODULE)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter \
+	    -Wno-unused-result -D_GNU_SOURCE $(NGINX_INC) -o $@ $< \
+	    t/event/nginx.c $(LEASE_SRC) $(CORE_SRC) -lcrypto -lpthread
+
 segments: $(BUILD)/ai-ledger  ## show the slots of a ledger segment: FILE=...
 	@$< $(FILE)
 
@@ -224,7 +240,7 @@ $(BUILD)/ai-ledger: tools/ai-ledger.c $(CORE_SRC) $(CORE_HDR)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_CORE) -o $@ $< $(CORE_SRC) -lcrypto
 
-.PHONY: coverage directory-test ledger-test lua model segments spool-test
+.PHONY: coverage directory-test lease-test ledger-test lua model segments spool-test
 
 coverage:  ## lines of src/core that the unit tests run
 	@tools/coverage $(BUILD)/coverage

@@ -59,6 +59,7 @@ my $word = 'tok ';
 
 $feed->plan('cut', 'models *');
 $feed->plan('drains', 'models *', 'on_abort drain');
+$feed->plan('slot', 'models *', 'limit concurrency - 1 0', 'queue 5 20000');
 $feed->plan('finish', 'models *', 'on_revoke finish');
 reset_feed();
 
@@ -82,6 +83,7 @@ for my $port (8080, 8083) {
 plain();
 http10();
 waiting();
+queued();
 body_read();
 h2_stream();
 h2_waiting();
@@ -284,6 +286,54 @@ sub h2_stream {
     is($r->{curl}, 92, 'HTTP/2: reset');
     cut_row('HTTP/2', $r);
     reset_feed();
+}
+
+
+# in the queue of a plan, where it has no row yet
+
+sub queued {
+    for my $case ([ 'revoked', 401, 'invalid_api_key', sub {
+                      $feed->key('one') } ],
+                  [ 'suspended', 403, 'tenant_suspended', sub {
+                      $feed->tenant('sql', 'plan slot', 'state suspended') } ])
+    {
+        my ($name, $status, $code, $change) = @$case;
+
+        $feed->tenant('sql', 'plan slot', 'state active');
+        $feed->key('one', 'tenant sql');
+        $feed->key('two', 'tenant sql');
+        $feed->put;
+        waitfor { $t->get('/v1/models', key => 'two')->status == 200 };
+
+        my $hold = $t->start_chat({ %$body, stream => \1 }, key => 'two', %slow);
+        my $before = $t->status->{queue}{queued};
+
+        $hold->read_events(1);
+
+        my $c = $t->start_chat($body, key => 'one');
+
+        ok((waitfor { $t->status->{queue}{queued} == $before + 1 }),
+            "queued, $name: it waits");
+
+        my $begun = time();
+
+        $change->();
+        $feed->put;
+
+        my $r = $c->finish;
+
+        is($r->status, $status, "queued, $name: refused");
+        is($r->json->{error}{code}, $code, "queued, $name: code");
+        ok(time() - $begun < 3 * $AI::Gateway::factor,
+            "queued, $name: before its time is over");
+
+        $hold->close;
+        ok((waitfor { $t->status->{zone}{holds} == 0 }),
+            "queued, $name: nothing is held");
+        $feed->key('two');
+        reset_feed();
+        $feed->put;
+    }
 }
 
 

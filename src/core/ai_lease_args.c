@@ -7,7 +7,8 @@
 #include "ai_lease_wire.h"
 
 
-#define AI_LEASE_DAY  86400
+#define AI_LEASE_DAY   86400
+#define AI_LEASE_YEAR  ((uint64_t) 365 * AI_LEASE_DAY)
 
 static const uint64_t  ai_lease_seconds[AI_PERIOD_BUCKETS] = { 1, 60, 3600 };
 
@@ -168,14 +169,16 @@ ai_lease_ttl(const ai_lease_cell_t *cell, uint32_t nodes, uint64_t now_s)
 
     /* by then it is full again, even if one node alone is heard */
 
-    full = (uint64_t) (cell->limit / cell->amount + 1)
-           * ai_lease_seconds[cell->period];
+    full = (uint64_t) (cell->limit > 0 ? cell->limit : 0)
+           / (uint64_t) cell->amount + 1;
 
-    if (full > (uint64_t) 365 * AI_LEASE_DAY / (nodes + 1)) {
-        return (uint64_t) 365 * AI_LEASE_DAY;
+    if (full > AI_LEASE_YEAR / ((nodes + (uint64_t) 1)
+                                * ai_lease_seconds[cell->period]))
+    {
+        return AI_LEASE_YEAR;
     }
 
-    return full * (nodes + 1) + AI_LEASE_DAY;
+    return full * ai_lease_seconds[cell->period] * (nodes + 1) + AI_LEASE_DAY;
 }
 
 
@@ -197,7 +200,7 @@ ai_lease_cell_words(ai_lease_words_t *w, ai_buf_t *b,
     ai_buf_char(b, "wbs"[c->kind]);
     ai_lease_word(b, w->args, &w->nargs);
 
-    ai_buf_char(b, c->local ? '1' : '0');
+    ai_buf_char(b, '0' + (c->local != 0) + 2 * (c->fresh != 0));
     ai_lease_word(b, w->args, &w->nargs);
 
     ai_buf_int(b, c->limit);

@@ -132,7 +132,8 @@ ngx_ai_lease_raise(ngx_ai_lease_t *ls, ngx_ai_lease_group_t *g,
     for (i = 0; i < op->ncells; i++) {
         c = &op->cell[i];
 
-        lack[i] = ngx_ai_lease_takes(ask, c) - c->unspent;
+        lack[i] = c->need > 0 ? c->need
+                              : ngx_ai_lease_takes(ask, c) - c->unspent;
 
         /* a worker that ends leaves nothing behind */
 

@@ -374,7 +374,9 @@ ngx_http_ai_queue_look(void)
         owner = ai_book_owner_find(zone->book, &line->id);
         ngx_http_ai_limit_view(zone->book, owner, &line->limit, &now, &view);
 
-        if (view.remaining > 0) {
+        /* what other nodes have free only the store can tell */
+
+        if (view.used < line->limit.amount) {
             ngx_http_ai_queue_call(line);
         }
 
