@@ -90,7 +90,8 @@ SKIP: {
     skip('one fault only', 1) if $ENV{AI_FAULT};
 
     my $s = AI::Schedule->new(told => 1, kinds => [ 'day' ]);
-    my $r = $s->play(1, seconds => 2, faults => [ [ 0.8, 'FLUSHALL', 0, 0 ] ]);
+    my $r = $s->play(1, seconds => 2, faults => [
+        [ 0.5, 'partition of two', 0, 1 ], [ 0.7, 'FLUSHALL', 0, 0 ] ]);
 
     diag('three nodes with "nodes 1": ', join(', ', @{ $r->{over} })
         || 'nothing over');

@@ -43,7 +43,7 @@ my $conf = gateway_conf(
     ai_plan long {
         limit   concurrency 1;
         models  *;
-        queue   50 timeout=20s;
+        queue   50 timeout=60s;
     }
 EOC
     tenants => <<'EOC',

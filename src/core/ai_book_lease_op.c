@@ -143,9 +143,32 @@ ai_op_mine_is(const ai_book_t *bk, const ai_lease_op_t *op, unsigned party)
 }
 
 
+/* whether all got what they needed; else nobody got anything */
+
+static unsigned
+ai_op_served(const ai_lease_op_t *op)
+{
+    unsigned  i;
+
+    for (i = 0; i < op->ncells; i++) {
+        if (op->cell[i].granted < op->cell[i].need) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/*
+ * Credit that did not do for a request ends when it would have: nodes that
+ * each hold a little, all less than a request takes, would else keep it from
+ * each other for as long as they ask.
+ */
+
 static void
 ai_op_accept(ai_tx_t *tx, const ai_lease_op_t *op,
-    const ai_lease_cell_t *cell, const ai_now_t *now)
+    const ai_lease_cell_t *cell, unsigned served, const ai_now_t *now)
 {
     int64_t      granted, allow;
     ai_ref_t     ref;
@@ -165,6 +188,9 @@ ai_op_accept(ai_tx_t *tx, const ai_lease_op_t *op,
         return;
     }
 
+    ai_credit_get(tx->book, cell->owner, cell->resource, cell->period, now,
+                  &c);
+
     granted = cell->granted < cell->want ? cell->granted : cell->want;
     granted = granted > 0 ? granted : 0;
 
@@ -175,14 +201,15 @@ ai_op_accept(ai_tx_t *tx, const ai_lease_op_t *op,
     fresh = ls->state & AI_LEASE_FRESH && !cell->fresh;
 
     ai_tx_put(tx, &ls->allow, (uint64_t) allow);
-    ai_tx_put(tx, &ls->until,
-              op->sent_ms + tx->book->lease.lease_ms * 99 / 100);
+
+    if (served || c.unspent == 0) {
+        ai_tx_put(tx, &ls->until,
+                  op->sent_ms + tx->book->lease.lease_ms * 99 / 100);
+    }
 
     ai_lease_state(tx, ls, told ? AI_LEASE_TOLD : 0,
                    fresh ? 0 : AI_LEASE_FRESH|AI_LEASE_OWN);
 
-    ai_credit_get(tx->book, cell->owner, cell->resource, cell->period, now,
-                  &c);
     ai_tx_put(tx, &ls->last, (uint64_t) c.spent);
 
     if (cell->limit) {
@@ -213,7 +240,7 @@ ai_lease_end(ai_book_t *bk, ai_lease_op_t *op, unsigned answered,
     ai_tx_begin(&tx, bk, now->now_s, now->mono_ms);
 
     for (i = 0; rc == AI_OK && answered && i < op->ncells; i++) {
-        ai_op_accept(&tx, op, &op->cell[i], now);
+        ai_op_accept(&tx, op, &op->cell[i], ai_op_served(op), now);
     }
 
     for (i = 0; i < 2 && op->owner[i]; i++) {

@@ -69,7 +69,7 @@ sub new {
 
     for my $j (1 .. ($o{single} ? 1 : 2)) {
         push @{ $self->{r} }, AI::Redis->new($t, port => "redis$j",
-            clock => $clocks, appendonly => 1, options => {
+            clock => $clocks, appendonly => 1, patience => 1, options => {
                 appendfsync => 'no', 'repl-timeout' => 5,
                 %{ $o{options} || {} } },
             $self->place("redis$j", 10 + $j));

@@ -21,6 +21,7 @@ package AI::Redis;
 #   clock => 1           its clock can be set
 #   cluster => 1         a member of a cluster, see AI::RedisCluster
 #   netns => NAME        the network namespace it runs in
+#   patience => SECONDS  that a reply to the test may take; 10
 
 use strict;
 use warnings;
@@ -269,7 +270,8 @@ sub cli {
 sub connect {
     my ($self, %o) = @_;
 
-    my $c = AI::Resp->new($self->addr, %o);
+    my $c = AI::Resp->new($self->addr,
+        timeout => $self->{options}{patience}, %o);
 
     $c->cli('AUTH', 'tester', '') if $self->{options}{users};
 
