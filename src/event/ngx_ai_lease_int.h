@@ -193,9 +193,11 @@ struct ngx_ai_lease_s {
     ngx_uint_t            check_at;     /* shard */
     ngx_uint_t            flight;       /* returns */
     uint32_t              cursor;       /* of them */
+    ngx_msec_t            passed;       /* when it was at the end */
     ngx_msec_t            leave_until;
 
     ngx_ai_lease_said_t   said;
+    ngx_msec_t            told;
     unsigned              said_local:1;
     unsigned              said_evicts:1;
     unsigned              said_file:1;
@@ -289,6 +291,10 @@ void ngx_ai_lease_kept(ngx_ai_lease_ask_t *a);
 
 
 /* ---- ngx_ai_lease_return.c ---- */
+
+/* ms between looks at all owners */
+#define ngx_ai_lease_pass(ls)                                                \
+    ngx_max(ngx_min((ls)->conf->lease / 8, 250), 50)
 
 /* whether a shard takes anything back now */
 ngx_uint_t ngx_ai_lease_returnable_any(ngx_ai_lease_t *ls);

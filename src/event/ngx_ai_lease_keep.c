@@ -626,7 +626,12 @@ ngx_ai_lease_keep(ngx_ai_lease_t *ls)
         ngx_ai_lease_keep_shard(ls, i);
     }
 
-    if (ngx_ai_lease_returnable_any(ls)) {
-        (void) ngx_ai_lease_return(ls, 0);
+    /* a pass goes on as it is answered; another begins now and then */
+
+    if ((ls->cursor || ngx_current_msec - ls->passed >= ngx_ai_lease_pass(ls))
+        && ngx_ai_lease_returnable_any(ls)
+        && ngx_ai_lease_return(ls, 0) == NGX_OK)
+    {
+        ls->passed = ngx_current_msec;
     }
 }

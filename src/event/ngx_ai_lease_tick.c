@@ -10,9 +10,10 @@
 #include <sys/file.h>
 
 
-#define NGX_AI_LEASE_TICK      250      /* ms; less where the lease is short */
-#define NGX_AI_LEASE_TICK_MIN  50
+#define NGX_AI_LEASE_TICK      250      /* ms; of one that is not the keeper */
+#define NGX_AI_LEASE_KEEP      50       /* what others have met is looked at */
 #define NGX_AI_LEASE_SOON      10       /* until the first connection */
+#define NGX_AI_LEASE_TELL      250      /* what is over by then is no line */
 #define NGX_AI_LEASE_CHECK     2000     /* ms between looks at settings */
 #define NGX_AI_LEASE_CHECKS    8        /* shards of a cluster at a time */
 #define NGX_AI_LEASE_OLDER     1000     /* ms between looks for older starts */
@@ -140,6 +141,31 @@ ngx_ai_lease_older(ngx_ai_lease_t *ls)
 }
 
 
+/* whether there is no connection; where the keeper has one, so shall we */
+
+static ngx_uint_t
+ngx_ai_lease_look(ngx_ai_lease_t *ls, uint32_t shard)
+{
+    ai_lease_shard_t       sh;
+    ngx_ai_lease_place_t  *p;
+
+    p = &ls->shards[shard];
+    ngx_ai_lease_place_look(ls, p);
+
+    if (!p->gone) {
+        return 0;
+    }
+
+    ai_lease_shard_get(ls->book, shard, &sh);
+
+    if (!ls->keeper && ngx_ai_lease_grants(&sh)) {
+        ngx_ai_redis_hurry(ls->redis, p->slot);
+    }
+
+    return 1;
+}
+
+
 void
 ngx_ai_lease_tick_handler(ngx_event_t *ev)
 {
@@ -148,8 +174,7 @@ ngx_ai_lease_tick_handler(ngx_event_t *ev)
     ngx_ai_lease_t  *ls = ev->data;
 
     for (i = 0, gone = 0; i < ls->nshards; i++) {
-        ngx_ai_lease_place_look(ls, &ls->shards[i]);
-        gone |= ls->shards[i].gone;
+        gone |= ngx_ai_lease_look(ls, (uint32_t) i);
     }
 
     ngx_ai_lease_older(ls);
@@ -159,15 +184,18 @@ ngx_ai_lease_tick_handler(ngx_event_t *ev)
     if (ls->keeper) {
         ngx_ai_lease_keep(ls);
         ngx_ai_lease_local(ls);
-        ngx_ai_lease_tell(ls);
+
+        if (ngx_current_msec - ls->told >= NGX_AI_LEASE_TELL) {
+            ls->told = ngx_current_msec;
+            ngx_ai_lease_tell(ls);
+        }
     }
 
     for (i = 0, reporting = 0; ls->keeper && i < ls->nshards; i++) {
         reporting |= ls->shards[i].reporting && !ls->shards[i].failed;
     }
 
-    tick = ngx_min(ls->conf->lease / 8, NGX_AI_LEASE_TICK);
-    tick = ngx_max(tick, NGX_AI_LEASE_TICK_MIN);
+    tick = ls->keeper ? NGX_AI_LEASE_KEEP : NGX_AI_LEASE_TICK;
 
     if (reporting
         || ((gone || !ls->keeper)

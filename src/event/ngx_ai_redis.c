@@ -294,6 +294,15 @@ ngx_ai_redis_keep(ngx_ai_redis_t *rd, ngx_uint_t keep)
 }
 
 
+void
+ngx_ai_redis_hurry(ngx_ai_redis_t *rd, ngx_uint_t slot)
+{
+    if (!rd->closed) {
+        ngx_ai_store_hurry(&ngx_ai_redis_route(rd, slot)->store);
+    }
+}
+
+
 ngx_uint_t
 ngx_ai_redis_ready(ngx_ai_redis_t *rd, ngx_uint_t slot)
 {

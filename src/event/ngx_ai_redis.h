@@ -98,6 +98,10 @@ ngx_ai_op_t *ngx_ai_redis_check(ngx_ai_redis_t *rd, ngx_uint_t slot,
 /* connected without calls, too, and reconnected; of a cluster: all masters */
 void ngx_ai_redis_keep(ngx_ai_redis_t *rd, ngx_uint_t keep);
 
+/* the slot's server answers others of this node: connects now, in a back-off,
+   too */
+void ngx_ai_redis_hurry(ngx_ai_redis_t *rd, ngx_uint_t slot);
+
 /* whether a call for the slot would be sent at once */
 ngx_uint_t ngx_ai_redis_ready(ngx_ai_redis_t *rd, ngx_uint_t slot);
 

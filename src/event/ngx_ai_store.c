@@ -235,6 +235,16 @@ ngx_ai_store_connect(ngx_ai_store_t *st)
 
 
 void
+ngx_ai_store_hurry(ngx_ai_store_t *st)
+{
+    if (st->state == NGX_AI_STORE_DOWN && st->timer.timer_set) {
+        ngx_del_timer(&st->timer);
+        ngx_ai_store_connect(st);
+    }
+}
+
+
+void
 ngx_ai_store_resolved(ngx_ai_store_t *st)
 {
     st->tried = 0;

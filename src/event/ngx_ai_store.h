@@ -119,6 +119,9 @@ void ngx_ai_store_connect(ngx_ai_store_t *st);
    who wait must not detach any more */
 void ngx_ai_store_close(ngx_ai_store_t *st, ngx_uint_t quiet);
 
+/* ends a back-off: others reach the server again */
+void ngx_ai_store_hurry(ngx_ai_store_t *st);
+
 const char *ngx_ai_store_state(ngx_ai_store_t *st);
 
 

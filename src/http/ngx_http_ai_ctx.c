@@ -52,8 +52,6 @@ ngx_http_ai_ctx_t *
 ngx_http_ai_ctx_create(ngx_http_request_t *r)
 {
     u_char               random[10];
-    uint64_t             msec;
-    ngx_time_t          *tp;
     ngx_http_ai_ctx_t   *ctx;
     ngx_pool_cleanup_t  *cln;
 
@@ -73,15 +71,12 @@ ngx_http_ai_ctx_create(ngx_http_request_t *r)
     ctx->request = r;
     ctx->first_byte = UINT32_MAX;
 
-    tp = ngx_timeofday();
-    msec = (uint64_t) tp->sec * 1000 + tp->msec;
-
     ngx_http_ai_random(random, sizeof(random));
 
     ctx->id.len = 36;
     ctx->id.data = (u_char *) (ctx + 1);
 
-    ai_uuid7_make(ctx->uuid, msec, random);
+    ai_uuid7_make(ctx->uuid, ngx_ai_now_ms(), random);
     ai_uuid_text(ctx->id.data, ctx->uuid);
 
     ngx_http_set_ctx(r, ctx, ngx_http_ai_tenant_module);

@@ -406,15 +406,15 @@ static void
 ngx_http_ai_slot_fill(ngx_http_ai_ctx_t *ctx)
 {
     ai_slot_t             *s;
-    ngx_time_t            *tp;
     ngx_http_ai_tenant_t  *tenant;
 
     s = ctx->slot;
-    tp = ngx_timeofday();
     tenant = ctx->key->tenant;
 
-    ai_slot_begin(s, ctx->uuid, (uint64_t) tp->sec * 1000 + tp->msec,
-                  ctx->route.dialect, ctx->route.ep);
+    /* by the calendar of the limits: a restart counts the row where it was */
+
+    ai_slot_begin(s, ctx->uuid, ngx_ai_now_ms(), ctx->route.dialect,
+                  ctx->route.ep);
 
     s->hold_nanos = ctx->hold_nanos;
     s->request_bytes = ctx->request_bytes;
