@@ -119,11 +119,13 @@ ngx_ai_lease_prepare(ngx_cycle_t *cycle, ngx_ai_ledger_conf_t *ledger,
             sh.seeded = 0;
         }
 
-        /* what the last start has sent is not known */
+        /* what the last start has sent is not known, nor what credit went
+           with it */
 
         if (counted || sh.sent_ms == 0) {
             sh.sent_ms = now.mono_ms;
             sh.heard = 0;
+            sh.behind = 1;
         }
 
         ai_lease_shard_set(zone->book, i, &sh);

@@ -135,6 +135,7 @@ typedef struct {
     unsigned              fresh:1;      /* "found" is not in the file yet */
     unsigned              looked:1;     /* it answered, since it failed */
     unsigned              busy:1;       /* a heartbeat is under way */
+    unsigned              present:1;    /* the last one said so */
     unsigned              reporting:1;
     unsigned              reported:1;   /* all owners were looked at */
     unsigned              failed:1;     /* a part of the report was */

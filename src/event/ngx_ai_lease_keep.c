@@ -309,8 +309,11 @@ ngx_ai_lease_beat(ngx_ai_lease_t *ls, uint32_t shard,
         says |= NGX_AI_LEASE_REPORTED;
     }
 
+    p->present = 0;
+
     if (!sh->local && sh->heard && sh->seeded && (reported || !sh->behind)) {
         says |= NGX_AI_LEASE_PRESENT;
+        p->present = 1;
     }
 
     ngx_ai_lease_say(ls, shard, NGX_AI_LEASE_BEAT, says);
@@ -379,7 +382,7 @@ ngx_ai_lease_keep_shard(ngx_ai_lease_t *ls, uint32_t shard)
 
     p->reporting = 0;
 
-    if (due) {
+    if (due || (sh.seeded && !sh.local && !p->present)) {
         ngx_ai_lease_beat(ls, shard, &sh, 0);
     }
 }
