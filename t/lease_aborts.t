@@ -81,7 +81,7 @@ my $started = time();
 my $file = $c->node(0)->dir . '/notes';
 my $pid = $l->start($file, 36000, sub { @{ $_[0] } >= $count });
 my ($killed, $reloads, $slow, $seen) = (0, 0, 0, 0);
-my @turns = qw(kill reload kill slow);
+my @turns = qw(reload kill slow kill);
 
 while (waitpid($pid, POSIX::WNOHANG) == 0) {
     my $t = $c->node(int rand 2);
