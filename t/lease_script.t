@@ -338,6 +338,18 @@ is($s->ask('a', @s, sum => 7), '0 4 -1', 'no more');
 $s->{n} = 2;
 is($s->ask('a', @s, sum => 7), '0 4 -1', 'more nodes than N');
 
+# nobody could be heard while the store was away: no slots are forgotten
+
+@s = (kind => 's', key => 's', limit => 10);
+$s->fresh('a', 'b');
+is($s->ask('a', @s, want => 4, need => 1), '4 6 -1', 'slots');
+$s->pass(60000);
+is($s->ask('b', @s), '0 6 -1', 'the store was away');
+$s->beat(3100, 'b');
+is($s->ask('b', @s), '0 6 -1', 'just yet');
+$s->beat(200, 'b');
+is($s->ask('b', @s), '0 10 -1', 'one that stays silent');
+
 # amounts beyond 2^53
 
 my $big = '9223372036854775807';
