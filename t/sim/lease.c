@@ -34,8 +34,8 @@ const char  *sim_mutant;
 
 static int       sim_edge, sim_storm;
 static int64_t   most_stranded;         /* percent of a limit */
-static uint64_t  flushes, failovers, splits, deaths, orphans, cuts, jumps,
-                 stops, freezes, copies;
+static uint64_t  flushes, failovers, splits, deaths, orphans, cuts, deafs,
+                 jumps, stops, freezes, copies;
 
 
 /* ---- chance: splitmix64 ---- */
@@ -248,6 +248,15 @@ between(int64_t a, int64_t b)
 }
 
 
+/* used up soon, or late */
+
+static int64_t
+storm_size(int64_t most)
+{
+    return most >> sim_below(5);
+}
+
+
 static void
 owner_budgets(owner_t *o)
 {
@@ -256,17 +265,18 @@ owner_budgets(owner_t *o)
     if (sim_chance(45)) {
         owner_limit(o, AI_RES_REQUESTS,
                     sim_chance(70) ? AI_PERIOD_DAY : AI_PERIOD_MONTH,
-                    between(1, sim_storm ? 40 : 90), 0);
+                    between(1, sim_storm ? storm_size(400) : 90), 0);
     }
 
     if (sim_chance(45)) {
         owner_limit(o, AI_RES_TOKENS,
                     sim_chance(70) ? AI_PERIOD_DAY : AI_PERIOD_MONTH,
-                    between(60, sim_storm ? 1000 : 4000), 0);
+                    between(60, sim_storm ? storm_size(12000) : 4000), 0);
     }
 
     if (sim_chance(45)) {
-        n = between(2000000000, sim_storm ? 40000000000 : 200000000000);
+        n = between(2000000000, sim_storm ? storm_size(400) * 1000000000
+                                          : 200000000000);
 
         if (!sim_storm && sim_chance(25)) {
             owner_limit(o, AI_RES_COST, AI_PERIOD_HOUR, n * 100, n);
@@ -369,6 +379,17 @@ end_lose(void *data, uint64_t arg)
 
 
 static void
+end_deaf(void *data, uint64_t arg)
+{
+    node_t  *nd;
+
+    nd = data;
+    nd->deaf = 0;
+    (void) arg;
+}
+
+
+static void
 end_start(void *data, uint64_t arg)
 {
     node_t  *nd;
@@ -440,7 +461,7 @@ fault_leap(int64_t ms)
 static void
 fault_node(node_t *nd)
 {
-    switch (sim_storm && sim_chance(60) ? 1 : sim_below(6)) {
+    switch (sim_storm && sim_chance(60) ? sim_between(0, 2) : sim_below(7)) {
 
     case 0:
         nd->cut = 1;
@@ -451,6 +472,13 @@ fault_node(node_t *nd)
         break;
 
     case 1:
+        deafs++;
+        nd->deaf = 1;
+        sim_say("node %u hears nothing", nd->index);
+        sim_at(sim_ms + sim_between(50, 4000), end_deaf, nd, 0);
+        break;
+
+    case 2:
         nd->lose = (unsigned) sim_between(1, 60);
         nd->slow = (unsigned) sim_between(1, 60);
         sim_say("node %u: %u%% are lost, %u%% late", nd->index, nd->lose,
@@ -458,18 +486,18 @@ fault_node(node_t *nd)
         sim_at(sim_ms + sim_between(300, 5000), end_lose, nd, 0);
         break;
 
-    case 2:
+    case 3:
         deaths++;
         node_die(nd);
         sim_at(sim_ms + sim_between(1, 5000), end_start, nd, 0);
         break;
 
-    case 3:
+    case 4:
         orphans++;
         node_orphan(nd);
         break;
 
-    case 4:
+    case 5:
         stops++;
         nd->stopped = sim_ms + sim_between(20, 5000);
         sim_say("node %u stands", nd->index);
@@ -838,6 +866,7 @@ calm(void)
     for (i = 0; i < sim_nodes; i++) {
         end_cut(&nodes[i], 0);
         end_lose(&nodes[i], 0);
+        end_deaf(&nodes[i], 0);
         nodes[i].skew = 0;
         nodes[i].stopped = 0;
         end_start(&nodes[i], 0);
@@ -904,6 +933,11 @@ schedule(uint64_t seed)
 
     for (i = 0; i < sim_nodes; i++) {
         sim_at(sim_below(300), arrive, &nodes[i], mean);
+
+        if (sim_storm && sim_chance(60)) {
+            nodes[i].lose = (unsigned) sim_between(5, 50);
+            nodes[i].slow = (unsigned) sim_between(5, 50);
+        }
     }
 
     sim_at(1000 + sim_below(3000), fault, NULL, sim_between(150, 1500));
@@ -924,10 +958,11 @@ schedule(uint64_t seed)
 static void
 faults_print(void)
 {
-    printf("faults: %llu cuts, %llu deaths, %llu with old workers, %llu "
-           "stands, %llu clocks, %llu emptied, %llu copies, %llu failovers, "
+    printf("faults: %llu cuts, %llu deaf, %llu deaths, %llu with "
+           "old workers, %llu stands, %llu clocks, %llu emptied, %llu copies, %llu failovers, "
            "%llu splits, %llu frozen\n",
-           (unsigned long long) cuts, (unsigned long long) deaths,
+           (unsigned long long) cuts, (unsigned long long) deafs,
+           (unsigned long long) deaths,
            (unsigned long long) orphans, (unsigned long long) stops,
            (unsigned long long) jumps, (unsigned long long) flushes,
            (unsigned long long) copies, (unsigned long long) failovers,

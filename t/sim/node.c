@@ -16,7 +16,7 @@ typedef enum { ASK = 0, AHEAD, RETURN, REPORT, HEARTBEAT, END } kind_t;
 typedef struct {
     node_t          *node;
     book_t          *book;
-    row_t           *row;       /* of the request; in the ledger when admitted */
+    row_t           *row;       /* in the ledger when admitted */
     unsigned         tries;
     uint64_t         deadline;
     unsigned         done;
@@ -177,7 +177,7 @@ message_words(message_t *m)
     word(w, "%016llx", (unsigned long long) sim_random());
     word(w, "%s", "");
     word(w, "%llu", (unsigned long long) node_calendar(nd));
-    word(w, "%u", sim_is("clock") ? 100000000 : TOLERANCE);
+    word(w, "%u", TOLERANCE);
     word(w, "%u", HOLD);
     word(w, "%u", sim_nodes);
     word(w, "%s%s", m->kind == END ? "h" : "",
@@ -471,7 +471,7 @@ message_reply(void *data, uint64_t arg)
         return;
     }
 
-    if (m->done || m->book->dead || m->node->cut) {
+    if (m->done || m->book->dead || m->node->cut || m->node->deaf) {
         message_lost(m);
 
     } else {
@@ -535,7 +535,7 @@ message_exec(void *data, uint64_t arg)
         nd->heard_at[m->server] = sim_ms;
     }
 
-    if (m->done || m->book->dead || sim_chance(nd->lose)) {
+    if (m->done || m->book->dead || nd->deaf || sim_chance(nd->lose)) {
         message_lost(m);
         message_free(m);
         return;
@@ -772,13 +772,12 @@ request_admitted(request_t *rq, ai_ref_t hold)
 }
 
 
-/* unspent credit goes on into the next window */
+/* what may be spent is not bound to a window */
 
 static void
 mutant_window(book_t *b, const ai_now_t *now)
 {
     unsigned     i, which;
-    int64_t      unspent;
     ai_ref_t     owner, ref;
     ai_lease_t  *ls;
     ai_owner_t  *o;
@@ -801,10 +800,7 @@ mutant_window(book_t *b, const ai_now_t *now)
                 continue;
             }
 
-            unspent = ls->allow - o->window[which].used[ls->resource]
-                      - o->window[which].held[ls->resource];
             ls->window = (uint32_t) ai_window_id(which, now->now_s);
-            ls->allow = unspent > 0 ? unspent : 0;
         }
     }
 }
@@ -1063,10 +1059,6 @@ node_start(node_t *nd)
         if (row->book == NULL && !sim_is("ledger")) {
             row_count(nd, row);
         }
-    }
-
-    if (sim_is("memory")) {
-        nd->epoch.count = 0;
     }
 
     memset(&sh, 0, sizeof(sh));

@@ -132,9 +132,9 @@ oracle_name(unsigned owner, const ai_limit_t *l, char *to, size_t size)
 
 
 /*
- * Whole ticks.  What was needed is spent when the answer comes; a clock that is set, by less
- * than the tolerance or with all others, refills for as long; and a node that
- * starts knows by the second when its requests were admitted.
+ * Whole ticks.  What was needed is spent when the answer comes; a clock that is
+ * set, by less than the tolerance or with all others, refills for as long; and
+ * a node that starts knows by the second when its requests were admitted.
  */
 
 static __int128

@@ -202,6 +202,7 @@ struct node_s {
     /* the network, and the clock */
     unsigned         server;
     unsigned         cut;       /* no connection */
+    unsigned         deaf;      /* what it says arrives, no answer does */
     unsigned         lose;      /* percent of the messages, each way */
     unsigned         slow;      /* percent that are late */
     int64_t          skew;      /* of its calendar, ms */
