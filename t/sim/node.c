@@ -32,6 +32,8 @@ typedef struct {
     unsigned         done;
     unsigned         refs;      /* events */
     unsigned         round;     /* of a report */
+    unsigned         reported;  /* what it says: "r" */
+    unsigned         present;   /* and "h" */
     uint64_t         sent_ms;
     request_t       *request;
     ai_lease_op_t    op;
@@ -180,8 +182,8 @@ message_words(message_t *m)
     word(w, "%u", TOLERANCE);
     word(w, "%u", HOLD);
     word(w, "%u", sim_nodes);
-    word(w, "%s%s", m->kind == END ? "h" : "",
-         !nd->orphan || sim_is("orphan") ? "d" : "");
+    word(w, "%s%s%s", m->reported ? "r" : "",
+         !nd->orphan || sim_is("orphan") ? "d" : "", m->present ? "h" : "");
 
     for (i = 0; i < m->op.ncells; i++) {
         cell_words(w, &m->op.cell[i], epoch);
@@ -361,8 +363,11 @@ message_end(message_t *m, unsigned answered)
 
     if (m->kind == END && m->round == nd->round && answered) {
         nd->reporting = 0;
+    }
+
+    if (m->present && answered && m->round == nd->round) {
         ai_lease_shard_get(nd->book->mem, 0, &sh);
-        sh.local = 0;
+        sh.behind = 0;
         ai_lease_shard_set(nd->book->mem, 0, &sh);
     }
 
@@ -527,7 +532,7 @@ message_exec(void *data, uint64_t arg)
                 m->reply.item[8 + 3 * arg], m->reply.item[9 + 3 * arg]);
     }
 
-    if (strcmp(m->reply.item[1], "ok") == 0) {
+    if (strcmp(m->reply.item[1], "ok") == 0 && m->present) {
         if (sim_ms - nd->heard_at[m->server] >= HOLD - TOLERANCE) {
             nd->back_at[m->server] = sim_ms;
         }
@@ -583,7 +588,7 @@ message_send(message_t *m)
     figures.operations++;
     message_words(m);
 
-    if (m->book == nd->book) {
+    if (m->book == nd->book && (m->op.ncells || m->present)) {
         ai_lease_shard_get(m->book->mem, 0, &sh);
         sh.sent_ms = node_mono(nd);
         ai_lease_shard_set(m->book->mem, 0, &sh);
@@ -611,6 +616,8 @@ message_make(node_t *nd, kind_t kind)
     m->book = nd->book;
     m->kind = kind;
     m->round = nd->round;
+    m->reported = 0;
+    m->present = 0;
     m->done = 0;
     m->request = NULL;
     m->before = NULL;
@@ -1065,6 +1072,7 @@ node_start(node_t *nd)
     sh.epoch = nd->epoch.count;
     sh.random = nd->epoch.random;
     sh.sent_ms = node_mono(nd);
+    sh.behind = 1;
     ai_lease_shard_set(b->mem, 0, &sh);
 
     nd->beat = 0;
@@ -1174,10 +1182,16 @@ keep_local(node_t *nd, ai_lease_shard_t *sh)
 {
     uint64_t  alone;
 
-    alone = sh->sent_ms + (sim_is("alone") ? 0 : HOLD);
+    alone = sh->sent_ms + (sim_is("alone") ? 0 : HOLD + 2 * TOLERANCE);
 
-    if (!sh->usable && !sh->local && node_mono(nd) > alone) {
+    if (!sh->local && !(sh->usable && sh->heard && sh->seeded)
+        && !(sh->usable && nd->reporting && !nd->partial)
+        && node_mono(nd) > alone)
+    {
         sh->local = 1;
+        sh->behind = 1;
+        nd->reporting = 0;
+        nd->round++;
         ai_lease_shard_set(nd->book->mem, 0, sh);
         sim_say("node %u is on its own", nd->index);
     }
@@ -1187,9 +1201,10 @@ keep_local(node_t *nd, ai_lease_shard_t *sh)
 static void
 keep_report(node_t *nd)
 {
-    int         rc;
-    ai_now_t    now;
-    message_t  *m;
+    int                rc;
+    ai_now_t           now;
+    message_t         *m;
+    ai_lease_shard_t   sh;
 
     if (!nd->reporting) {
         nd->reporting = 1;
@@ -1234,7 +1249,29 @@ keep_report(node_t *nd)
         return;
     }
 
-    message_send(message_make(nd, END));
+    ai_lease_shard_get(nd->book->mem, 0, &sh);
+
+    m = message_make(nd, END);
+    m->reported = 1;
+    m->present = sh.heard && sh.seeded;
+    message_send(m);
+}
+
+
+/* the store grants again, or has to hear this node before it does */
+
+static void
+keep_back(node_t *nd, ai_lease_shard_t *sh)
+{
+    if (sh->local && (!sh->heard || sh->seeded)) {
+        sh->local = 0;
+        sh->behind = 1;
+        ai_lease_shard_set(nd->book->mem, 0, sh);
+
+        nd->reporting = 0;
+        nd->round++;
+        sim_say("node %u is back", nd->index);
+    }
 }
 
 
@@ -1280,6 +1317,7 @@ static void
 node_keep(void *data, uint64_t arg)
 {
     node_t            *nd;
+    message_t         *m;
     ai_lease_shard_t   sh;
 
     nd = data;
@@ -1299,14 +1337,19 @@ node_keep(void *data, uint64_t arg)
 
     if (sim_ms >= nd->beat) {
         nd->beat = sim_ms + BEAT;
-        message_send(message_make(nd, HEARTBEAT));
+
+        m = message_make(nd, HEARTBEAT);
+        m->present = !sh.local && !sh.behind && sh.heard && sh.seeded;
+        message_send(m);
     }
 
     if (nd->epoch.count == 0 || !sh.usable) {
         return;
     }
 
-    if (!sh.heard || sh.local || nd->reporting) {
+    keep_back(nd, &sh);
+
+    if (!sh.heard || (sh.behind && !sh.local)) {
         keep_report(nd);
     }
 

@@ -30,7 +30,7 @@
 #define WINDOWS    8            /* that a schedule sees of one limit */
 
 #define LEASE      2000         /* ms */
-#define HOLD       (LEASE + LEASE / 10 + 1000)
+#define HOLD       (LEASE + LEASE / 10 + 50)
 #define BUSY       200
 #define TIMEOUT    50
 #define TOLERANCE  1000
