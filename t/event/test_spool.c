@@ -713,9 +713,17 @@ outage(void)
     rows(ld, 1000);
     some = 1000 * 400;
     wait_for(is_filed, &some);
-    usleep(100000);
 
-    ngx_ai_ledger_stat(ld, &st);
+    for (i = 0; i < 100; i++) {
+        ngx_ai_ledger_stat(ld, &st);
+
+        if ((off_t) st.behind == size(".jsonl")) {
+            break;
+        }
+
+        usleep(50000);
+    }
+
     ok((off_t) st.behind == size(".jsonl"), "what is behind is known");
 
     b = take(ld);

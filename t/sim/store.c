@@ -55,7 +55,8 @@ static const change_t  store_mutants[] = {
     { "partial", "heard >= N", "heard >= N - 1" },
     { "mine", "local whole = add(c.mine, c.unspent)",
       "local whole = c.unspent" },
-    { "silent", "if n and now - n.at < hold then", "if false then" },
+    { "silent", "elseif now - n.at < hold or now < shard.grace then\nall",
+      "elseif false then\nall" },
     { NULL, NULL, NULL }
 };
 
