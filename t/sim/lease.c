@@ -958,9 +958,9 @@ schedule(uint64_t seed)
 static void
 faults_print(void)
 {
-    printf("faults: %llu cuts, %llu deaf, %llu deaths, %llu with "
-           "old workers, %llu stands, %llu clocks, %llu emptied, %llu copies, %llu failovers, "
-           "%llu splits, %llu frozen\n",
+    printf("faults: %llu cuts, %llu deaf, %llu deaths, %llu with old workers, "
+           "%llu stands, %llu clocks, %llu emptied, %llu copies, "
+           "%llu failovers, %llu splits, %llu frozen\n",
            (unsigned long long) cuts, (unsigned long long) deafs,
            (unsigned long long) deaths,
            (unsigned long long) orphans, (unsigned long long) stops,

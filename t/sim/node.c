@@ -1043,6 +1043,8 @@ node_start(node_t *nd)
     b = calloc(1, sizeof(book_t));
     b->node = nd;
     b->start = ++nd->start;
+    b->before = nd->books;
+    nd->books = b;
     b->mem = aligned_alloc(64, BOOK_SIZE);
 
     memset(zone, (int) nd->index, sizeof(zone));
@@ -1177,6 +1179,37 @@ node_orphan(node_t *nd)
 
 /* ---- the keeper ---- */
 
+/*
+ * A share that is judged begins with an empty bucket at worst, and forgets what
+ * it lacked beyond that; a store that lost its memory is not told, then.
+ */
+
+static void
+keep_forgets(const node_t *nd)
+{
+    unsigned           i, n;
+    ai_ref_t           owner, ref;
+    const ai_cell_t   *cell;
+    const ai_limit_t  *l;
+
+    for (i = 0; i < OWNERS; i++) {
+        owner = ai_book_owner_find(nd->book->mem, &owners[i].id);
+
+        for (n = 0; owner && n < owners[i].nlimits; n++) {
+            l = &owners[i].limits[n];
+            ref = ai_is_bucket(l) ? ai_cell_find(nd->book->mem, owner,
+                                                 l->resource, l->period) : 0;
+            cell = ref ? ai_cell_at(nd->book->mem, ref) : NULL;
+
+            if (cell && cell->bucket.taken > l->burst) {
+                oracle_lost(&owners[i].id, l->resource, l->period,
+                            (cell->bucket.taken - l->burst) / sim_nodes + 1);
+            }
+        }
+    }
+}
+
+
 static void
 keep_local(node_t *nd, ai_lease_shard_t *sh)
 {
@@ -1193,6 +1226,7 @@ keep_local(node_t *nd, ai_lease_shard_t *sh)
         nd->reporting = 0;
         nd->round++;
         ai_lease_shard_set(nd->book->mem, 0, sh);
+        keep_forgets(nd);
         sim_say("node %u is on its own", nd->index);
     }
 }
@@ -1382,6 +1416,7 @@ void
 node_end(void)
 {
     row_t     *row, *next;
+    book_t    *b, *before;
     unsigned   i;
 
     for (i = 0; i < sim_nodes; i++) {
@@ -1390,6 +1425,11 @@ node_end(void)
         for (row = nodes[i].rows; row; row = next) {
             next = row->next;
             free(row);
+        }
+
+        for (b = nodes[i].books; b; b = before) {
+            before = b->before;
+            free(b);
         }
     }
 }

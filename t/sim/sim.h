@@ -185,6 +185,7 @@ struct book_s {
     unsigned         worker;
     unsigned         dead;
     uint64_t         start;
+    book_t          *before;
 };
 
 struct node_s {
@@ -196,6 +197,7 @@ struct node_s {
     row_t          **tail;
 
     book_t          *book;      /* NULL: it is down */
+    book_t          *books;     /* all that it ever had */
     book_t          *orphan;    /* of an older start, whose workers live */
     uint64_t         orphan_until;
 
