@@ -773,7 +773,7 @@ request_admitted(request_t *rq, ai_ref_t hold)
     oracle_take(row, nd);
 
     sim_at(sim_ms + (row->one ? 0 : sim_chance(20)
-                                    ? sim_between(500, 6000)
+                                    ? sim_between(500, RUNS)
                                     : sim_between(5, 400)),
            row_settle, row, 0);
 }

@@ -134,7 +134,8 @@ oracle_name(unsigned owner, const ai_limit_t *l, char *to, size_t size)
 /*
  * Whole ticks.  What was needed is spent when the answer comes; a clock that is
  * set, by less than the tolerance or with all others, refills for as long; and
- * a node that starts knows by the second when its requests were admitted.
+ * a node that starts knows by the second when its requests were admitted, but
+ * not when a cost was charged that had been held until then.
  */
 
 static __int128
@@ -147,7 +148,7 @@ oracle_slack(const ai_limit_t *l)
 
     for (i = 0; i < sim_nodes; i++) {
         if (nodes[i].start > 1) {
-            ms += 1000;
+            ms += 1000 + (l->resource == AI_RES_COST ? RUNS : 0);
             break;
         }
     }

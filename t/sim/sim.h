@@ -34,6 +34,7 @@
 #define BUSY       200
 #define TIMEOUT    50
 #define TOLERANCE  1000
+#define RUNS       6000         /* at most, from a hold to its settling */
 #define BEAT       (LEASE / 4)
 #define KEEP       (LEASE / 8)
 
