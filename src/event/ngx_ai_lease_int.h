@@ -276,6 +276,15 @@ void ngx_ai_lease_over(ngx_ai_lease_ask_t *a, ngx_int_t rc);
                                 &ai_lease_stat((ls)->book)->name, 1)
 
 
+/* ---- ngx_ai_lease_epoch.c ---- */
+
+/* whether the answer tells a newer epoch, which is then to be adopted */
+ngx_uint_t ngx_ai_lease_found(ngx_ai_lease_ask_t *a);
+
+/* those that were found: into the file, and then into the book */
+void ngx_ai_lease_adopt(ngx_ai_lease_t *ls);
+
+
 /* ---- ngx_ai_lease_keep.c: a shard, and the keeper's operations ---- */
 
 /* whether there is a connection, and since when there is none */
