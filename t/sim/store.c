@@ -248,7 +248,10 @@ store_flush(unsigned i)
 }
 
 
-/* as a replica that has not heard what comes after */
+/*
+ * As a replica that has not heard what comes after; who becomes one has another
+ * master_replid from then on.
+ */
 
 void
 store_copy(unsigned from, unsigned to)
@@ -259,6 +262,7 @@ store_copy(unsigned from, unsigned to)
     size_t       len[4];
 
     store_flush(to);
+    store_promote(to);
     keys = store_do(from, "KEYS", "*");
 
     for (n = 0; n < keys->elements; n++) {
