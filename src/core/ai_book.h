@@ -167,7 +167,7 @@ typedef struct {
     uint8_t          rates;     /* when shared: ai_rates_t */
     uint8_t          local;     /* on_store_loss local */
     uint8_t          queued;    /* waits for a slot, see ai_refused_t */
-    uint32_t         nodes;     /* that share the limits; at least 1 */
+    uint32_t         nodes;     /* that share the limits; 1 to 1024 */
     uint32_t         segment;   /* the ledger slot that vouches for it */
     uint32_t         slot;
 } ai_hold_ask_t;
@@ -210,7 +210,8 @@ typedef struct {
  * keeps what was taken from it when its limit is changed.
  *
  * AI_ERROR also for an ask that cannot be judged: a negative bound, an unknown
- * worker, two limits of a party on one bucket, more than 64 limits.
+ * worker, two limits of a party on one bucket, more than 64 limits; shared by
+ * no node, or by more than 1024.
  */
 int ai_book_take(ai_book_t *bk, const ai_hold_ask_t *ask, const ai_now_t *now,
     ai_ref_t *hold, ai_refused_t *why);
@@ -241,8 +242,11 @@ void ai_book_unqueue(ai_book_t *bk, ai_ref_t place);
 /*
  * [locked] Counts a row that this book never held: at start from the ledger,
  * and when a row of another incarnation's worker is closed.  "at_s" is the
- * row's time; windows that have passed are left alone; buckets of cost take
- * what an hour has not yet refilled.
+ * row's time; windows that have passed are left alone; buckets take what has
+ * not yet been refilled, those of requests and tokens no more than all they
+ * have.
+ * Limits that are shared (ai_lease_conf() comes first) get a record of credit,
+ * so that reports tell of them.
  */
 int ai_book_count(ai_book_t *bk, const ai_party_t *party, unsigned nparty,
     const int64_t used[AI_RES_COUNTED], uint64_t at_s, const ai_now_t *now);
@@ -250,7 +254,8 @@ int ai_book_count(ai_book_t *bk, const ai_party_t *party, unsigned nparty,
 /*
  * [locked] The state of one limit, for response headers and /v1/usage: what is
  * used, held and left now, and ms until it is whole again (bucket) or its
- * window ends.
+ * window ends.  Of a limit that is shared, what all nodes have left of it, as
+ * far as the store's last answer tells; until then, what is known here.
  */
 typedef struct {
     int64_t          used;

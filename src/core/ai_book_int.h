@@ -85,7 +85,8 @@ typedef struct {
  * A bucket of an owner, of one resource and period.  Requests and tokens are
  * taken when a hold is taken and put right when it is settled.  Cost is a
  * budget: it stays "held", which no refill touches, until it is settled, so
- * that no credit comes back before it was spent.
+ * that no credit comes back before it was spent.  Where limits are shared this
+ * is the node's share, see ai_lease.h.
  */
 typedef struct {
     ai_bucket_t      bucket;

@@ -158,6 +158,8 @@ credit_is_asked_for_and_spent(void **state)
 
     /* 15 are here, 4 are left there: that is known, for a while */
 
+    f.ask.bound[AI_RES_TOKENS] = 19;
+    assert_int_equal(take(&f, &hold), AI_AGAIN);
     f.ask.bound[AI_RES_TOKENS] = 20;
     assert_int_equal(take(&f, &hold), AI_BUSY);
     f.now.mono_ms += 99;
