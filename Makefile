@@ -29,7 +29,7 @@ JOBS    ?= 2
 # without nginx, or without much of it, there is nothing for sanitizers
 
 WITHOUT_NGINX := t/layers.t t/newcomer.t t/sdk.t t/alerts_webhook.t t/model.t \
-	t/harness_redis.t $(wildcard t/sql_*.t t/lease_script*.t)
+	t/harness_redis.t $(wildcard t/sql_*.t t/lease_s*.t)
 
 # valgrind leaves out what sends thousands of requests or measures time
 VALGRIND_TESTS ?= $(filter-out $(WITHOUT_NGINX) $(NOT_VALGRIND:%=t/%.t),$(TESTS))
@@ -160,6 +160,19 @@ lua: $(LUA_H)  ## the header of src/event/lease.lua
 $(LUA_H): src/event/lease.lua tools/lua2c
 	@tools/lua2c $< > $@.new && mv $@.new $@
 
+# nodes, the script and redis-servers under schedules of faults, in simulated
+# time; SEED=N: the first (1), AI_SIM_TRACE=1: what happens, MUTANT=NAME: a rule
+# is left out
+
+SEEDS ?= 300
+
+lease-sim: $(BUILD)/sim/lease  ## SEEDS (300) schedules of faults between nodes
+	@$< $(SEEDS) "$(SEED)" "$(MUTANT)"
+
+$(BUILD)/sim/lease: $(wildcard t/sim/*) $(LUA_H) $(CORE_SRC) $(CORE_HDR)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_CORE) -o $@ $(filter %.c,$^) -lhiredis -lcrypto
+
 kill-test: build $(BUILD)/standin  ## 1000 kills of workers under load (long)
 	prove -v t/long/kills.t
 
@@ -240,7 +253,8 @@ $(BUILD)/ai-ledger: tools/ai-ledger.c $(CORE_SRC) $(CORE_HDR)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_CORE) -o $@ $< $(CORE_SRC) -lcrypto
 
-.PHONY: coverage directory-test lease-test ledger-test lua model segments spool-test
+.PHONY: coverage directory-test lease-sim lease-test ledger-test lua model \
+	segments spool-test
 
 coverage:  ## lines of src/core that the unit tests run
 	@tools/coverage $(BUILD)/coverage

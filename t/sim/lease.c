@@ -32,10 +32,10 @@ uint64_t     sim_ms, sim_base, sim_clock_ms;
 unsigned     sim_nodes, sim_exact, sim_over, sim_trace, sim_failed;
 const char  *sim_mutant;
 
-static int       sim_edge;
+static int       sim_edge, sim_storm;
 static int64_t   most_stranded;         /* percent of a limit */
-static uint64_t  flushes, failovers, splits, deaths, orphans, cuts, jumps,
-                 stops, freezes, copies;
+static uint64_t  flushes, failovers, splits, deaths, orphans, cuts, deafs,
+                 jumps, stops, freezes, copies;
 
 
 /* ---- chance: splitmix64 ---- */
@@ -96,19 +96,41 @@ sim_say(const char *fmt, ...)
 }
 
 
+static void
+sim_vfail(const char *what, const char *fmt, va_list args)
+{
+    if (sim_failed++ == 0 || sim_trace) {
+        printf("seed %llu, %llu ms: %s", (unsigned long long) sim_seed,
+               (unsigned long long) sim_ms, what);
+        vprintf(fmt, args);
+        printf("\n");
+        fflush(stdout);
+    }
+}
+
+
 void
 sim_fail(const char *fmt, ...)
 {
     va_list  args;
 
-    if (sim_failed++ == 0 || sim_trace) {
-        printf("seed %llu, %llu ms: ", (unsigned long long) sim_seed,
-               (unsigned long long) sim_ms);
+    va_start(args, fmt);
+    sim_vfail("", fmt, args);
+    va_end(args);
+}
+
+
+/* of mutants, what they admit is what counts */
+
+void
+sim_stuck(const char *fmt, ...)
+{
+    va_list  args;
+
+    if (sim_mutant == NULL) {
         va_start(args, fmt);
-        vprintf(fmt, args);
+        sim_vfail("stuck: ", fmt, args);
         va_end(args);
-        printf("\n");
-        fflush(stdout);
     }
 }
 
@@ -226,6 +248,15 @@ between(int64_t a, int64_t b)
 }
 
 
+/* used up soon, or late */
+
+static int64_t
+storm_size(int64_t most)
+{
+    return most >> sim_below(5);
+}
+
+
 static void
 owner_budgets(owner_t *o)
 {
@@ -234,19 +265,20 @@ owner_budgets(owner_t *o)
     if (sim_chance(45)) {
         owner_limit(o, AI_RES_REQUESTS,
                     sim_chance(70) ? AI_PERIOD_DAY : AI_PERIOD_MONTH,
-                    between(1, 90), 0);
+                    between(1, sim_storm ? storm_size(400) : 90), 0);
     }
 
     if (sim_chance(45)) {
         owner_limit(o, AI_RES_TOKENS,
                     sim_chance(70) ? AI_PERIOD_DAY : AI_PERIOD_MONTH,
-                    between(60, 4000), 0);
+                    between(60, sim_storm ? storm_size(12000) : 4000), 0);
     }
 
     if (sim_chance(45)) {
-        n = between(2000000000, 200000000000);
+        n = between(2000000000, sim_storm ? storm_size(400) * 1000000000
+                                          : 200000000000);
 
-        if (sim_chance(25)) {
+        if (!sim_storm && sim_chance(25)) {
             owner_limit(o, AI_RES_COST, AI_PERIOD_HOUR, n * 100, n);
 
         } else {
@@ -287,7 +319,9 @@ owner_rates(owner_t *o)
 static void
 owner_begin(void)
 {
-    unsigned  i, k;
+    unsigned  i, k, rates;
+
+    rates = 0;
 
     for (i = 0; i < OWNERS; i++) {
         memset(&owners[i], 0, sizeof(owner_t));
@@ -298,10 +332,20 @@ owner_begin(void)
 
         owners[i].local = i % 2 ? owners[i - 1].local : sim_chance(60);
 
+        /* a tenant without budgets can live on its own */
+
+        rates = i % 2 ? rates : !sim_storm && sim_chance(35);
+
         do {
             owners[i].nlimits = 0;
-            owner_budgets(&owners[i]);
-            owner_rates(&owners[i]);
+
+            if (!rates) {
+                owner_budgets(&owners[i]);
+            }
+
+            if (!sim_storm) {
+                owner_rates(&owners[i]);
+            }
         } while (owners[i].nlimits == 0);
     }
 
@@ -330,6 +374,17 @@ end_lose(void *data, uint64_t arg)
     nd = data;
     nd->lose = 0;
     nd->slow = 0;
+    (void) arg;
+}
+
+
+static void
+end_deaf(void *data, uint64_t arg)
+{
+    node_t  *nd;
+
+    nd = data;
+    nd->deaf = 0;
     (void) arg;
 }
 
@@ -406,16 +461,24 @@ fault_leap(int64_t ms)
 static void
 fault_node(node_t *nd)
 {
-    switch (sim_below(6)) {
+    switch (sim_storm && sim_chance(60) ? sim_between(0, 2) : sim_below(7)) {
 
     case 0:
         nd->cut = 1;
         cuts++;
         sim_say("node %u is cut off", nd->index);
-        sim_at(sim_ms + sim_between(50, 7000), end_cut, nd, 0);
+        sim_at(sim_ms + sim_between(50, sim_chance(30) ? 12000 : 5000),
+               end_cut, nd, 0);
         break;
 
     case 1:
+        deafs++;
+        nd->deaf = 1;
+        sim_say("node %u hears nothing", nd->index);
+        sim_at(sim_ms + sim_between(50, 4000), end_deaf, nd, 0);
+        break;
+
+    case 2:
         nd->lose = (unsigned) sim_between(1, 60);
         nd->slow = (unsigned) sim_between(1, 60);
         sim_say("node %u: %u%% are lost, %u%% late", nd->index, nd->lose,
@@ -423,18 +486,18 @@ fault_node(node_t *nd)
         sim_at(sim_ms + sim_between(300, 5000), end_lose, nd, 0);
         break;
 
-    case 2:
+    case 3:
         deaths++;
         node_die(nd);
         sim_at(sim_ms + sim_between(1, 5000), end_start, nd, 0);
         break;
 
-    case 3:
+    case 4:
         orphans++;
         node_orphan(nd);
         break;
 
-    case 4:
+    case 5:
         stops++;
         nd->stopped = sim_ms + sim_between(20, 5000);
         sim_say("node %u stands", nd->index);
@@ -568,15 +631,28 @@ fault(void *data, uint64_t mean)
 }
 
 
+/* a while of requests, and a while of none */
+
 static void
 arrive(void *data, uint64_t mean)
 {
+    node_t  *nd;
+
+    nd = data;
+
     if (sim_ms >= SPAN) {
         return;
     }
 
-    node_arrive(data);
-    sim_at(sim_ms + sim_between(0, 2 * mean), arrive, data, mean);
+    if (sim_ms >= nd->busy_until) {
+        nd->busy_until = sim_ms + sim_between(500, 4000);
+        sim_at(nd->busy_until, arrive, nd, mean);
+        nd->busy_until += sim_between(200, 4000);
+        return;
+    }
+
+    node_arrive(nd);
+    sim_at(sim_ms + sim_between(0, 2 * mean), arrive, nd, mean);
 }
 
 
@@ -674,7 +750,7 @@ calm_window_use(unsigned owner, unsigned n)
     }
 
     if (!sim_failed) {
-        sim_fail("%s %u: %lld of %lld %s/%s cannot be used",
+        sim_stuck("%s %u: %lld of %lld %s/%s cannot be used",
                  owner % 2 ? "key" : "tenant", owner / 2,
                  (long long) (l->amount
                               - oracle_admitted(owner, n, calm_window(l))),
@@ -755,7 +831,7 @@ calm_rate_use(unsigned owner, unsigned n)
     }
 
     if (got + size <= l->burst && !sim_failed) {
-        sim_fail("%s %u: %lld of a burst of %lld by %lld %s/%s",
+        sim_stuck("%s %u: %lld of a burst of %lld by %lld %s/%s",
                  owner % 2 ? "key" : "tenant", owner / 2, (long long) got,
                  (long long) l->burst, (long long) l->amount,
                  ai_resource_names[l->resource], ai_period_names[l->period]);
@@ -790,6 +866,7 @@ calm(void)
     for (i = 0; i < sim_nodes; i++) {
         end_cut(&nodes[i], 0);
         end_lose(&nodes[i], 0);
+        end_deaf(&nodes[i], 0);
         nodes[i].skew = 0;
         nodes[i].stopped = 0;
         end_start(&nodes[i], 0);
@@ -833,14 +910,15 @@ schedule(uint64_t seed)
     nheap = 0;
 
     /*
-     * A month ends in the midst of it, or soon after; or else clocks are wrong.
+     * A month ends in the midst of it; or else clocks are wrong.
      * Not both: a book that was ahead of the others has forgotten the window
      * that they are in, and does not report it to a store that was emptied.
      */
 
+    sim_storm = sim_chance(35);
     sim_edge = sim_chance(50);
     sim_base = 1796083200000ULL
-               - (sim_edge ? sim_between(3000, 2 * SPAN) : 43200000);
+               - (sim_edge ? sim_between(3000, SPAN) : 43200000);
     sim_edge = sim_edge && getenv("AI_SIM_EDGE") == NULL;
     sim_nodes = (unsigned) sim_between(1, NODES);
     sim_nodes = sim_nodes == 1 && sim_chance(70) ? 2 : sim_nodes;
@@ -851,10 +929,15 @@ schedule(uint64_t seed)
     store_begin();
     node_begin();
 
-    mean = sim_between(30, 250);
+    mean = sim_storm ? sim_between(3, 30) : sim_between(30, 250);
 
     for (i = 0; i < sim_nodes; i++) {
         sim_at(sim_below(300), arrive, &nodes[i], mean);
+
+        if (sim_storm && sim_chance(60)) {
+            nodes[i].lose = (unsigned) sim_between(5, 50);
+            nodes[i].slow = (unsigned) sim_between(5, 50);
+        }
     }
 
     sim_at(1000 + sim_below(3000), fault, NULL, sim_between(150, 1500));
@@ -875,10 +958,11 @@ schedule(uint64_t seed)
 static void
 faults_print(void)
 {
-    printf("faults: %llu cuts, %llu deaths, %llu with old workers, %llu "
-           "stands, %llu clocks, %llu emptied, %llu copies, %llu failovers, "
-           "%llu splits, %llu frozen\n",
-           (unsigned long long) cuts, (unsigned long long) deaths,
+    printf("faults: %llu cuts, %llu deaf, %llu deaths, %llu with old workers, "
+           "%llu stands, %llu clocks, %llu emptied, %llu copies, "
+           "%llu failovers, %llu splits, %llu frozen\n",
+           (unsigned long long) cuts, (unsigned long long) deafs,
+           (unsigned long long) deaths,
            (unsigned long long) orphans, (unsigned long long) stops,
            (unsigned long long) jumps, (unsigned long long) flushes,
            (unsigned long long) copies, (unsigned long long) failovers,

@@ -16,7 +16,7 @@ typedef enum { ASK = 0, AHEAD, RETURN, REPORT, HEARTBEAT, END } kind_t;
 typedef struct {
     node_t          *node;
     book_t          *book;
-    row_t           *row;       /* of the request; in the ledger when admitted */
+    row_t           *row;       /* in the ledger when admitted */
     unsigned         tries;
     uint64_t         deadline;
     unsigned         done;
@@ -177,7 +177,7 @@ message_words(message_t *m)
     word(w, "%016llx", (unsigned long long) sim_random());
     word(w, "%s", "");
     word(w, "%llu", (unsigned long long) node_calendar(nd));
-    word(w, "%u", sim_is("clock") ? 100000000 : TOLERANCE);
+    word(w, "%u", TOLERANCE);
     word(w, "%u", HOLD);
     word(w, "%u", sim_nodes);
     word(w, "%s%s", m->kind == END ? "h" : "",
@@ -471,7 +471,7 @@ message_reply(void *data, uint64_t arg)
         return;
     }
 
-    if (m->done || m->book->dead || m->node->cut) {
+    if (m->done || m->book->dead || m->node->cut || m->node->deaf) {
         message_lost(m);
 
     } else {
@@ -535,7 +535,7 @@ message_exec(void *data, uint64_t arg)
         nd->heard_at[m->server] = sim_ms;
     }
 
-    if (m->done || m->book->dead || sim_chance(nd->lose)) {
+    if (m->done || m->book->dead || nd->deaf || sim_chance(nd->lose)) {
         message_lost(m);
         message_free(m);
         return;
@@ -772,13 +772,12 @@ request_admitted(request_t *rq, ai_ref_t hold)
 }
 
 
-/* unspent credit goes on into the next window */
+/* what may be spent is not bound to a window */
 
 static void
 mutant_window(book_t *b, const ai_now_t *now)
 {
     unsigned     i, which;
-    int64_t      unspent;
     ai_ref_t     owner, ref;
     ai_lease_t  *ls;
     ai_owner_t  *o;
@@ -801,10 +800,7 @@ mutant_window(book_t *b, const ai_now_t *now)
                 continue;
             }
 
-            unspent = ls->allow - o->window[which].used[ls->resource]
-                      - o->window[which].held[ls->resource];
             ls->window = (uint32_t) ai_window_id(which, now->now_s);
-            ls->allow = unspent > 0 ? unspent : 0;
         }
     }
 }
@@ -1012,7 +1008,7 @@ node_take_one(node_t *nd, unsigned owner, unsigned limit, int64_t n)
     rc = (int) rq->admitted;
 
     if (!rq->done) {
-        sim_fail("a request waits for ever");
+        sim_stuck("a request waits for ever");
         return 0;
     }
 
@@ -1040,6 +1036,8 @@ node_start(node_t *nd)
     b = calloc(1, sizeof(book_t));
     b->node = nd;
     b->start = ++nd->start;
+    b->before = nd->books;
+    nd->books = b;
     b->mem = aligned_alloc(64, BOOK_SIZE);
 
     memset(zone, (int) nd->index, sizeof(zone));
@@ -1063,10 +1061,6 @@ node_start(node_t *nd)
         if (row->book == NULL && !sim_is("ledger")) {
             row_count(nd, row);
         }
-    }
-
-    if (sim_is("memory")) {
-        nd->epoch.count = 0;
     }
 
     memset(&sh, 0, sizeof(sh));
@@ -1177,6 +1171,37 @@ node_orphan(node_t *nd)
 
 /* ---- the keeper ---- */
 
+/*
+ * A share that is judged begins with an empty bucket at worst, and forgets what
+ * it lacked beyond that; a store that lost its memory is not told, then.
+ */
+
+static void
+keep_forgets(const node_t *nd)
+{
+    unsigned           i, n;
+    ai_ref_t           owner, ref;
+    const ai_cell_t   *cell;
+    const ai_limit_t  *l;
+
+    for (i = 0; i < OWNERS; i++) {
+        owner = ai_book_owner_find(nd->book->mem, &owners[i].id);
+
+        for (n = 0; owner && n < owners[i].nlimits; n++) {
+            l = &owners[i].limits[n];
+            ref = ai_is_bucket(l) ? ai_cell_find(nd->book->mem, owner,
+                                                 l->resource, l->period) : 0;
+            cell = ref ? ai_cell_at(nd->book->mem, ref) : NULL;
+
+            if (cell && cell->bucket.taken > l->burst) {
+                oracle_lost(&owners[i].id, l->resource, l->period,
+                            (cell->bucket.taken - l->burst) / sim_nodes + 1);
+            }
+        }
+    }
+}
+
+
 static void
 keep_local(node_t *nd, ai_lease_shard_t *sh)
 {
@@ -1187,6 +1212,7 @@ keep_local(node_t *nd, ai_lease_shard_t *sh)
     if (!sh->usable && !sh->local && node_mono(nd) > alone) {
         sh->local = 1;
         ai_lease_shard_set(nd->book->mem, 0, sh);
+        keep_forgets(nd);
         sim_say("node %u is on its own", nd->index);
     }
 }
@@ -1347,6 +1373,7 @@ void
 node_end(void)
 {
     row_t     *row, *next;
+    book_t    *b, *before;
     unsigned   i;
 
     for (i = 0; i < sim_nodes; i++) {
@@ -1355,6 +1382,11 @@ node_end(void)
         for (row = nodes[i].rows; row; row = next) {
             next = row->next;
             free(row);
+        }
+
+        for (b = nodes[i].books; b; b = before) {
+            before = b->before;
+            free(b);
         }
     }
 }

@@ -132,9 +132,9 @@ oracle_name(unsigned owner, const ai_limit_t *l, char *to, size_t size)
 
 
 /*
- * Whole ticks.  What was needed is spent when the answer comes; a clock that is set, by less
- * than the tolerance or with all others, refills for as long; and a node that
- * starts knows by the second when its requests were admitted.
+ * Whole ticks.  What was needed is spent when the answer comes; a clock that is
+ * set, by less than the tolerance or with all others, refills for as long; and
+ * a node that starts knows by the second when its requests were admitted.
  */
 
 static __int128
@@ -257,8 +257,9 @@ oracle_take(const row_t *row, const node_t *nd)
 
 
 /*
- * What was held and not used.  The store hears of a surplus later: one that
- * would flow over now may lie in a bucket that is not full any more by then.
+ * What was held and not used.  The store hears of a bucket's surplus later,
+ * and has refilled it meanwhile where the true one was full: it may be had
+ * twice.  Schedules without any surplus are judged without that.
  */
 
 void
@@ -266,6 +267,7 @@ oracle_end(const row_t *row)
 {
     unsigned           i, n, r;
     limit_t           *lim;
+    __int128           more;
     const ai_limit_t  *l;
 
     for (i = 0; i < OWNERS; i++) {
@@ -283,13 +285,10 @@ oracle_end(const row_t *row)
 
             } else if (oracle_is_bucket(l)) {
                 oracle_refill(lim);
-                lim->taken -= (__int128) (row->guess[r] - row->used[r])
-                              * (int64_t) oracle_period[l->period];
-
-                if (lim->taken < 0) {
-                    lim->lost -= lim->taken;
-                    lim->taken = 0;
-                }
+                more = (__int128) (row->guess[r] - row->used[r])
+                       * (int64_t) oracle_period[l->period];
+                lim->taken = lim->taken > more ? lim->taken - more : 0;
+                lim->lost += more;
 
             } else {
                 oracle_window(lim, row, i % 2 && !row->one)->admitted -=

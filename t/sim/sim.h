@@ -67,6 +67,7 @@ void sim_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* the schedule has failed: why */
 void sim_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void sim_stuck(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 extern unsigned     sim_failed;
 
 
@@ -124,7 +125,7 @@ typedef struct {
 
     /* a bucket, in amounts * ms of its period */
     __int128         taken;
-    __int128         lost;      /* surplus that flowed over */
+    __int128         lost;      /* may be had twice */
     uint64_t         at;
     int64_t          most;      /* over the burst: highest ever */
 
@@ -184,6 +185,7 @@ struct book_s {
     unsigned         worker;
     unsigned         dead;
     uint64_t         start;
+    book_t          *before;
 };
 
 struct node_s {
@@ -195,16 +197,19 @@ struct node_s {
     row_t          **tail;
 
     book_t          *book;      /* NULL: it is down */
+    book_t          *books;     /* all that it ever had */
     book_t          *orphan;    /* of an older start, whose workers live */
     uint64_t         orphan_until;
 
     /* the network, and the clock */
     unsigned         server;
     unsigned         cut;       /* no connection */
+    unsigned         deaf;      /* what it says arrives, no answer does */
     unsigned         lose;      /* percent of the messages, each way */
     unsigned         slow;      /* percent that are late */
     int64_t          skew;      /* of its calendar, ms */
     uint64_t         stopped;   /* stands still until then */
+    uint64_t         busy_until;        /* with requests */
 
     /* the keeper */
     uint64_t         beat;      /* when it was sent */
