@@ -33,11 +33,12 @@ WITHOUT_NGINX := t/layers.t t/newcomer.t t/sdk.t t/alerts_webhook.t t/model.t \
 
 # valgrind leaves out what sends thousands of requests or measures time
 VALGRIND_TESTS ?= $(filter-out $(WITHOUT_NGINX) $(NOT_VALGRIND:%=t/%.t),$(TESTS))
-NOT_VALGRIND := limit_queue limit_shared conf_errors conf_scale request_flood request_tricks \
+NOT_VALGRIND := limit_queue limit_shared conf_errors conf_scale \
+	request_flood request_tricks \
 	request_smuggling route_paths limit_race limit_endpoints limit_windows \
 	ledger_disk metering_drop pg_faults pg_hostile pg_pooler pg_tls \
 	billing_budget billing_faults billing_revoke lease_nodes lease_cluster \
-	lease_aborts
+	lease_aborts redis_faults redis_hostile redis_cluster
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | \

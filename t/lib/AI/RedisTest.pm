@@ -72,8 +72,10 @@ sub redis_conf {
 
     # the delays of a machine under load are not meant
 
-    $args .= ' timeout=1s' if $args !~ /\btimeout=/;
-    $args .= ' connect_timeout=1s' if $args !~ /connect_timeout=/;
+    my $s = int($AI::Gateway::factor) || 1;
+
+    $args .= " timeout=${s}s" if $args !~ /(?<!connect_)timeout=/;
+    $args .= " connect_timeout=${s}s" if $args !~ /connect_timeout=/;
 
     return <<EOF;
 %%MAIN%%
