@@ -155,7 +155,7 @@ my @status;
 
 # once more when Redis did not answer in time
 
-for (1 .. 5) {
+waitfor {
     $p->take('');
 
     my @wait = map { $c->node(0)->start_chat(
@@ -164,8 +164,8 @@ for (1 .. 5) {
 
     @status = map { $_->finish->status } @wait;
 
-    last if !grep { $_ == 503 } @status;
-}
+    return !grep { $_ == 503 } @status;
+} 30;
 
 is(scalar(grep { $_ == 200 } @status), 4 + $places, 'all slots and places')
     or diag(join ' ', @status);

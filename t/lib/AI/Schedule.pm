@@ -592,7 +592,7 @@ sub calm {
     # nobody was let in for longer than a lease, and every node has said of
     # every key meanwhile that it is used up
 
-    $r->{calm} = $l->run(15 * $AI::Gateway::factor, sub {
+    $r->{calm} = $l->run(60 * $AI::Gateway::factor, sub {
         my ($notes) = @_;
 
         for my $note (@$notes[$from .. $#$notes]) {
