@@ -66,26 +66,23 @@ my @share = (
 
 my @lease_true = $large
     ? ('N=3 L=2 B=1 LIVES=1 ROLLS=1 RESTARTS=1 CALM',
-       'N=3 L=2 B=1 LIVES=2 ROLLS=0 RESTARTS=0',
        'N=2 L=1 B=1 LIVES=2 ROLLS=1 RESTARTS=1',
-       'N=2 L=1 B=1 LIVES=2 ROLLS=0 RESTARTS=2',
-       'N=2 L=2 B=1 LIVES=2 ROLLS=0 RESTARTS=1 CALM',
-       'N=2 L=1 B=1 LIVES=3 ROLLS=0 RESTARTS=0 CALM',
+       'N=2 L=2 B=1 LIVES=1 ROLLS=0 RESTARTS=2 CALM',
+       'N=2 L=1 B=1 LIVES=3 ROLLS=0 RESTARTS=0',
        'N=2 L=3 B=2 LIVES=2 ROLLS=0 RESTARTS=0 CALM',
-       'N=2 L=4 B=3 LIVES=1 ROLLS=1 RESTARTS=2 CALM')
+       'N=2 L=4 B=3 LIVES=1 ROLLS=1 RESTARTS=1 CALM')
     : ('N=2 L=1 B=1 LIVES=2 ROLLS=0 RESTARTS=1',
        'N=2 L=2 B=1 LIVES=2 ROLLS=1 RESTARTS=0 CALM',
        'N=2 L=3 B=2 LIVES=1 ROLLS=1 RESTARTS=1 CALM');
 
 my @share_true = $large
-    ? ('N=2 SHARE=2 B=2',
+    ? ('N=2 SHARE=1',
+       'N=2 SHARE=2 B=2 NEED=0',
        'N=2 SHARE=3 B=3 LEASE=2 HOLD=3 SLOW=0',
-       'N=2 SHARE=1 TOL=2',
-       'N=2 SHARE=1 LEASE=2 HOLD=2 TOL=2 NEED=0',
+       'N=2 SHARE=1 TOL=2 NEED=0',
        'N=2 SHARE=1 LOST=1 NEED=0',
        'N=2 SHARE=2 B=2 LOST=1 SLOW=0',
-       'N=3 SHARE=1 SLOW=0',
-       'N=3 SHARE=1 LOST=1 SLOW=0 NEED=0')
+       'N=3 SHARE=1 SLOW=0')
     : ('N=2 SHARE=1 NEED=0',
        'N=2 SHARE=2 B=2 LEASE=2 HOLD=2 SLOW=0',
        'N=2 SHARE=1 LOST=1 SLOW=0');
