@@ -85,6 +85,7 @@ $t->provider(8081);
 $t->run(conf($r->conf));
 
 ok(ready($t), 'Redis is there');
+waitfor { redis($t)->{nodes}{seen} };
 
 my $s = redis($t);
 
@@ -168,7 +169,7 @@ for my $node (@t) {
 }
 
 ok(ready(@t), 'two nodes');
-is(redis($t[0])->{nodes}{seen}, 2, 'see each other');
+ok((waitfor { redis($t[0])->{nodes}{seen} == 2 }), 'see each other');
 
 is_deeply(fire(64, 'ten', @t), { 200 => 10, 429 => 54 },
     'ten of sixty-four, two nodes');
