@@ -244,8 +244,9 @@ sub damaged {
 
         next if $at < 0;
 
+        # any other byte: the third one is the time's, and now and then 0xff
         seek $f, $at + 3, 0;
-        print $f "\xff";
+        print $f substr($data, $at + 3, 1) ^ "\xff";
     }
 
     open my $f, '>', "$dir/00009999.seg" or die;
