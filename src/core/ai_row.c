@@ -199,11 +199,21 @@ ai_row_attempt(ai_buf_t *b, const ai_attempt_t *at, const ai_str_t *provider,
     if (at->reason && at->reason < AI_REASON_N) {
         ai_row_lit(b, ",\"reason\":\"");
         ai_buf_cstr(b, ai_reason_names[at->reason]);
-        ai_row_lit(b, "\"}");
+        ai_buf_char(b, '"');
 
     } else {
-        ai_row_lit(b, ",\"reason\":null}");
+        ai_row_lit(b, ",\"reason\":null");
     }
+
+    /* where there was a choice */
+
+    if (at->chosen > AI_CHOSEN_ONLY && at->chosen < AI_CHOSEN_N) {
+        ai_row_lit(b, ",\"chosen\":\"");
+        ai_buf_cstr(b, ai_chosen_names[at->chosen]);
+        ai_buf_char(b, '"');
+    }
+
+    ai_buf_char(b, '}');
 }
 
 

@@ -31,7 +31,24 @@ const char *const  ai_status_names[AI_STATUS_N] = {
     "REJECTED_REQUEST",
     "FAILED_UPSTREAM",
     "FAILED_GATEWAY",
-    "REVOKED"
+    "REVOKED",
+    "REJECTED_CAPACITY"
+};
+
+const char *const  ai_chosen_names[AI_CHOSEN_N] = {
+    "",
+    "only",
+    "weight",
+    "canary",
+    "rule",
+    "cost",
+    "latency",
+    "next",
+    "fallback",
+    "context",
+    "retry",
+    "key",
+    "cache"
 };
 
 

@@ -28,7 +28,7 @@
 
 #define AI_SLOT_SIZE      2048
 #define AI_SLOT_TEXT      896   /* packed strings */
-#define AI_SLOT_ATTEMPTS  4
+#define AI_SLOT_ATTEMPTS  8
 
 typedef enum {
     AI_SLOT_FREE = 0,
@@ -74,10 +74,31 @@ typedef enum {
     AI_REASON_N
 } ai_reason_t;
 
+/* what chose an attempt's target; the attempt's "chosen" in the row */
+
+typedef enum {
+    AI_CHOSEN_NONE = 0,
+    AI_CHOSEN_ONLY,             /* there is no other */
+    AI_CHOSEN_WEIGHT,
+    AI_CHOSEN_CANARY,
+    AI_CHOSEN_RULE,             /* a "route" of the model */
+    AI_CHOSEN_COST,             /* prefer ... */
+    AI_CHOSEN_LATENCY,
+    AI_CHOSEN_NEXT,             /* another target, after one that failed */
+    AI_CHOSEN_FALLBACK,
+    AI_CHOSEN_CONTEXT,          /* for its longer context */
+    AI_CHOSEN_RETRY,            /* the same once more, after its retry-after */
+    AI_CHOSEN_KEY,              /* the same with another key */
+    AI_CHOSEN_CACHE,            /* no provider: a cached answer */
+    AI_CHOSEN_N
+} ai_chosen_t;
+
+extern const char *const  ai_chosen_names[AI_CHOSEN_N];
+
 typedef struct {
     uint16_t         status;    /* HTTP, 0: none came */
-    uint8_t          reason;    /* ai_reason_t */
-    uint8_t          pad;
+    uint8_t          reason;    /* ai_reason_t: why it ended so */
+    uint8_t          chosen;    /* ai_chosen_t: why it was tried */
     uint32_t         ms;
 } ai_attempt_t;
 
@@ -173,6 +194,7 @@ typedef enum {
     AI_STATUS_FAILED_UPSTREAM,
     AI_STATUS_FAILED_GATEWAY,
     AI_STATUS_REVOKED,
+    AI_STATUS_REJECTED_CAPACITY,
     AI_STATUS_N
 } ai_status_t;
 

@@ -27,7 +27,7 @@
 #include "../core/ai_slot.h"
 
 
-#define NGX_AI_SEGMENT_VERSION   2
+#define NGX_AI_SEGMENT_VERSION   3
 #define NGX_AI_SEGMENT_NAME_LEN  32
 
 

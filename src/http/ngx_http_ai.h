@@ -28,6 +28,7 @@
 #include "../event/ngx_ai_ledger.h"
 #include "../event/ngx_ai_pg.h"
 #include "../event/ngx_ai_redis.h"
+#include "../event/ngx_ai_routing.h"
 #include "../event/ngx_ai_shipper.h"
 #include "../event/ngx_ai_tally.h"
 #include "../event/ngx_ai_zone.h"
@@ -57,10 +58,16 @@ typedef struct {
     ngx_str_t                  upstream;    /* name of the upstream group */
     ngx_str_t                  api_version; /* Azure dated form's default */
     ngx_array_t                keys;        /* of ngx_str_t: header lines */
+    uint32_t                  *key_places;  /* of each key on the board */
     ngx_uint_t                 breaker_failures;
+    ngx_uint_t                 breaker_errors;      /* percent, 0: none */
+    ngx_uint_t                 breaker_requests;    /* for that */
     ngx_msec_t                 breaker_window;
     ngx_msec_t                 breaker_cooldown;
     ngx_uint_t                 capacity;    /* 0: unlimited */
+    ngx_uint_t                 queue;       /* requests that may wait for it */
+    ngx_msec_t                 queue_timeout;
+    uint32_t                   gate;        /* AI_GATE_NONE: no capacity */
     unsigned                   identify:1;
     unsigned                   cap_completion:1;    /* cap_field */
     unsigned                   loopback:1;  /* base is a loopback address */
@@ -71,31 +78,74 @@ typedef struct {
 } ngx_http_ai_provider_t;
 
 
+typedef struct ngx_http_ai_model_s  ngx_http_ai_model_t;
+
 typedef struct {
     ngx_http_ai_provider_t    *provider;
     ngx_str_t                  provider_name;
+    ngx_str_t                  name;        /* name=, for rules and operators;
+                                               default: the provider's */
     ngx_str_t                  model;       /* the provider's name for it;
                                                default: the model's own */
-    ngx_uint_t                 weight;
+    ngx_http_ai_model_t       *priced;      /* the ai_model of that name, whose
+                                               prices hold; NULL: there is
+                                               none, the asked one's hold */
+    ngx_uint_t                 weight;      /* a canary's: percent */
     ngx_msec_t                 connect;     /* 5s */
     ngx_msec_t                 first_byte;  /* 0: as timeout */
     ngx_msec_t                 timeout;     /* 60s, between reads */
     ngx_msec_t                 total;       /* 0: none */
+    ngx_uint_t                 capacity;    /* 0: the provider's alone */
+    ngx_uint_t                 context;     /* 0: the model's */
+    ngx_uint_t                 canary_errors;       /* percent */
+    ngx_msec_t                 canary_p99;
+    ngx_msec_t                 canary_window;
+    ngx_uint_t                 canary_requests;
+    uint32_t                   place;       /* on the board; AI_BOARD_NONE */
+    uint32_t                   gate;        /* AI_GATE_NONE: no capacity */
     unsigned                   fallback:1;
+    unsigned                   canary:1;
 } ngx_http_ai_target_t;
 
 
+/* a target to be tried, and what chose it */
+
 typedef struct {
+    ngx_http_ai_target_t      *target;
+    ai_chosen_t                chosen;
+} ngx_http_ai_candidate_t;
+
+
+typedef enum {
+    NGX_HTTP_AI_PREFER_WEIGHT = 0,
+    NGX_HTTP_AI_PREFER_COST,
+    NGX_HTTP_AI_PREFER_LATENCY
+} ngx_http_ai_prefer_t;
+
+
+struct ngx_http_ai_model_s {
     ngx_str_node_t             sn;          /* sn.str is the name */
     ai_price_t                 price;       /* no lines: the directory's */
     ngx_uint_t                 context;     /* 0: unknown */
     ngx_uint_t                 max_output;  /* 0: unknown */
     ngx_array_t                targets;     /* of ngx_http_ai_target_t: targets
                                                in order, then fallbacks */
+    ngx_array_t               *rules;       /* of ngx_http_ai_rule_t, NULL:
+                                               none; ngx_http_ai_choose.c */
+    ngx_array_t               *tasks;       /* of a virtual model; NULL: it is
+                                               none */
+    ngx_http_ai_prefer_t       prefer;
+    ngx_http_complex_value_t  *sticky;      /* NULL: by tenant */
+    ngx_array_t               *statuses;    /* of ngx_uint_t, that fail over
+                                               too; NULL: none */
+    ngx_uint_t                 attempts;    /* at most, 1 to AI_SLOT_ATTEMPTS */
+    ngx_msec_t                 total;       /* of all attempts; 0: none */
+    ngx_msec_t                 retry;       /* the longest retry-after that is
+                                               waited for; 0: none is */
     ngx_uint_t                 index;       /* in mcf->models */
     u_char                    *file;
     ngx_uint_t                 line;
-} ngx_http_ai_model_t;
+};
 
 
 typedef struct {
@@ -197,6 +247,7 @@ typedef struct {
                                                ai_admin */
 
     ngx_ai_tally_t            *tally;       /* NULL: nothing is counted */
+    ngx_ai_routing_t          *routing;
 
     ngx_ai_pg_conf_t          *postgres;    /* NULL: no ai_postgres block */
     u_char                    *postgres_file;
@@ -346,7 +397,14 @@ typedef struct {
     ngx_http_ai_model_t       *model;
     const ai_price_t          *price;       /* of the model, as admitted */
     ngx_http_ai_priced_t      *priced;      /* what the directory was asked */
-    ngx_http_ai_target_t      *target;
+    ngx_http_ai_target_t      *target;      /* of this attempt; before the
+                                               first one the likeliest */
+    ngx_http_ai_candidate_t   *candidates;  /* in the order to be tried */
+    ngx_uint_t                 ncandidates;
+    struct ngx_http_ai_attempt_s  *attempt; /* NULL: none was begun yet */
+    struct ngx_http_ai_translate_s  *translate; /* NULL: not needed */
+    struct ngx_http_ai_gate_s  *gate;       /* NULL: took no place yet */
+    ngx_str_t                  task;        /* of a virtual model; or empty */
 
     ngx_str_t                  type;        /* Content-Type for the provider */
     ngx_str_t                  boundary;    /* of a form */
