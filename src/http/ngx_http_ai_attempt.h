@@ -38,10 +38,11 @@ struct ngx_http_ai_attempt_s {
     ngx_str_t                  args;
     ngx_uint_t                 keepalive;
     ngx_uint_t                 status;      /* of the last answer; 0: none */
+    unsigned                   probe;       /* its number on the board; 0: it
+                                               is none */
     ai_chosen_t                again;       /* RETRY or KEY: the same target
                                                next; else NONE */
     unsigned                   begun:1;     /* on the board, not ended there */
-    unsigned                   probe:1;
     unsigned                   running:1;   /* an error page leads to the next */
     unsigned                   over:1;      /* decided by its head: goes on */
     unsigned                   tried_keys:1;
