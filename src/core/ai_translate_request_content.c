@@ -70,13 +70,16 @@ ai_tr_say_text(ai_tr_t *tr, const ai_tr_value_t *v, ai_tr_turn_t turn)
 }
 
 
-/* the part's type and its value; what is not of the role is declined */
+/*
+ * The part's type, and its value, beside which there is no other; -1: declined,
+ * also where the role has no such part.
+ */
 
 static int
 ai_tr_read_part(ai_tr_t *tr, const ai_tr_value_t *v, ai_tr_value_t *value,
     ai_tr_turn_t turn)
 {
-    int            type;
+    int            i, type;
     ai_tr_value_t  m[ai_tr_count(ai_tr_part)];
 
     if (v->type != AI_JSON_OBJECT) {
@@ -91,11 +94,10 @@ ai_tr_read_part(ai_tr_t *tr, const ai_tr_value_t *v, ai_tr_value_t *value,
         return -1;
     }
 
-    type = ai_tr_word(&m[AI_TR_PART_TYPE], ai_tr_part_types);
+    type = 1 + ai_tr_word(&m[AI_TR_PART_TYPE], ai_tr_part_types);
 
-    if (type == -1
-        || (type == AI_TR_PART_REFUSAL - 1 && turn != AI_TR_TURN_MODEL)
-        || (type >= AI_TR_PART_IMAGE - 1 && turn != AI_TR_TURN_USER))
+    if (type == 0 || (type == AI_TR_PART_REFUSAL && turn != AI_TR_TURN_MODEL)
+        || (type >= AI_TR_PART_IMAGE && turn != AI_TR_TURN_USER))
     {
         (void) ai_tr_decline(tr, "A part of a message's content is of a type "
                                  "that cannot be translated for this "
@@ -103,14 +105,17 @@ ai_tr_read_part(ai_tr_t *tr, const ai_tr_value_t *v, ai_tr_value_t *value,
         return -1;
     }
 
-    *value = m[type + 1];
-
-    if (value->type == 0) {
-        (void) ai_tr_decline(tr, "A part of a message's content is empty.");
-        return -1;
+    for (i = AI_TR_PART_TEXT; i <= AI_TR_PART_FILE; i++) {
+        if ((m[i].type != 0) != (i == type)) {
+            (void) ai_tr_decline(tr, "A part of a message's content has not "
+                                     "just what its type says.");
+            return -1;
+        }
     }
 
-    return type + 1;
+    *value = m[type];
+
+    return type;
 }
 
 

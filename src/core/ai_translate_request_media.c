@@ -8,7 +8,8 @@
 #include "ai_translate_request.h"
 
 
-#define AI_TR_MEDIA  96         /* longest media type */
+#define AI_TR_MEDIA   96        /* longest media type, and what is around it */
+#define AI_TR_SAMPLE  64
 
 
 typedef struct {
@@ -66,6 +67,34 @@ static const ai_tr_type_t  ai_tr_extensions[] = {
     { ".heif", "image/heif" },
     { NULL, NULL }
 };
+
+
+/* judged by its beginning; PHP escapes the slashes, others break lines */
+
+static unsigned
+ai_tr_is_base64(const ai_tr_value_t *v)
+{
+    size_t   i;
+    ai_char  c;
+
+    for (i = 0; i < v->len && i < AI_TR_SAMPLE; i++) {
+        c = v->data[i];
+
+        if (c == '\\' && i + 1 < v->len && v->data[i + 1] != 'u') {
+            i++;
+            continue;
+        }
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+              || (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '='
+              || c == '-' || c == '_'))
+        {
+            return 0;
+        }
+    }
+
+    return v->len != 0;
+}
 
 
 /*
@@ -131,7 +160,7 @@ ai_tr_data_url(ai_tr_t *tr, const ai_tr_value_t *v, ai_tr_media_t *media)
 
         len = ai_tr_text(&head, media->type, AI_TR_MEDIA);
 
-        if (len > 0 && media->data.len
+        if (len > 0 && ai_tr_is_base64(&media->data)
             && ai_tr_media_type(media->type, (size_t) len) == AI_OK)
         {
             return AI_OK;
@@ -333,9 +362,8 @@ ai_tr_audio(ai_tr_t *tr, const ai_tr_value_t *v)
         return AI_DECLINED;
     }
 
-    if (m[0].len && memchr(m[0].data, ':', m[0].len < 64 ? m[0].len : 64)
-                    == NULL)
-    {
+    if (ai_tr_is_base64(&m[0])) {
+
         for (t = ai_tr_audio_types; t->name; t++) {
             if (ai_tr_is(&m[1], t->name)) {
                 ai_tr_inline(tr, t->type, &m[0]);
