@@ -195,6 +195,7 @@ ngx_http_ai_slot_finish(ngx_http_ai_ctx_t *ctx)
         s->attempts[0].status = ctx->answered ? r->headers_out.status : 0;
         s->attempts[0].reason = reason;
         s->attempts[0].ms = s->duration_ms;
+        s->attempts[0].chosen = ctx->candidates[0].chosen;
         s->nattempts = 1;
     }
 
