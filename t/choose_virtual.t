@@ -91,7 +91,10 @@ is(ask('strict')->status, 400, 'none without a default');
 
 # another dialect's
 
-is(served('auto', 'code'), '404 model_not_found',
+$r = $t->post('/v1/embeddings', { model => 'auto', input => 'x' },
+    headers => { 'X-AI-Task' => 'code' });
+
+is($r->json->{error}{code}, 'model_not_found',
     'a model that does not speak this endpoint');
 
 $r = $t->post('/v1/messages', { model => 'auto', max_tokens => 5,
