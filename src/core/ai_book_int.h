@@ -18,7 +18,7 @@
 
 
 #define AI_BOOK_MAGIC    0x6b6f6f625f6961ULL        /* "ai_book" */
-#define AI_BOOK_VERSION  3
+#define AI_BOOK_VERSION  4
 
 #define AI_BOOK_LIMITS   64         /* of both parties of a hold */
 #define AI_BOOK_DRAWS    (2 * AI_RES_COUNTED * AI_PERIOD_BUCKETS)
@@ -142,6 +142,8 @@ typedef struct {
 #define AI_LEASE_OWN    4           /* bucket: the share goes on from what was
                                        held when the store was lost */
 #define AI_LEASE_LOCAL  8           /* silent nodes keep their shares */
+#define AI_LEASE_LOST   16          /* bucket: the last operation was not
+                                       answered, as far as is known */
 
 
 typedef struct {

@@ -39,6 +39,9 @@ ai_lease_find(const ai_book_t *bk, ai_ref_t owner, unsigned resource,
 }
 
 
+/* whether silent nodes keep their shares is what an ask knows; until one has
+   said it they do */
+
 ai_ref_t
 ai_lease_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource, unsigned period)
 {
@@ -63,6 +66,12 @@ ai_lease_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource, unsigned period)
 
     if (ai_lease_kind(resource, period) == AI_LEASE_BUCKET) {
         ls.state |= AI_LEASE_FRESH;
+    }
+
+    if (resource != AI_RES_COST
+        && ai_lease_kind(resource, period) != AI_LEASE_WINDOW)
+    {
+        ls.state |= AI_LEASE_LOCAL;
     }
 
     ai_tx_copy(tx, ai_lease_at(tx->book, ref), &ls, sizeof(ai_lease_t));

@@ -204,7 +204,8 @@ ai_lease_cell_words(ai_lease_words_t *w, ai_buf_t *b,
     ai_buf_char(b, "wbs"[c->kind]);
     ai_lease_word(b, w->args, &w->nargs);
 
-    ai_buf_char(b, '0' + (c->local != 0) + 2 * (c->fresh != 0));
+    ai_buf_char(b, '0' + (c->local != 0) + 2 * (c->fresh != 0)
+                   + 4 * (c->lost != 0));
     ai_lease_word(b, w->args, &w->nargs);
 
     ai_buf_int(b, c->limit);

@@ -142,7 +142,7 @@ cell_words(words_t *w, const ai_lease_cell_t *c, const char *epoch)
     }
 
     word(w, "%c", "wbs"[c->kind]);
-    word(w, "%u", (c->local ? 1 : 0) + (c->fresh ? 2 : 0));
+    word(w, "%u", (c->local ? 1 : 0) + (c->fresh ? 2 : 0) + (c->lost ? 4 : 0));
     word(w, "%lld", (long long) c->limit);
     word(w, "%lld", (long long) per_tick);
     word(w, "%llu", (unsigned long long) tick_us);
@@ -420,25 +420,6 @@ message_unusable(message_t *m)
 }
 
 
-/* it was executed, and the node concludes nothing from it */
-
-static void
-message_lost(const message_t *m)
-{
-    unsigned                i;
-    const ai_lease_cell_t  *c;
-
-    for (i = 0; m->reply.n > 8 && i < m->op.ncells; i++) {
-        c = &m->op.cell[i];
-
-        if (c->kind == AI_LEASE_BUCKET) {
-            oracle_lost(&c->id, c->resource, c->period,
-                        strtoll(m->reply.item[8 + 3 * i], NULL, 10));
-        }
-    }
-}
-
-
 static void
 message_timeout(void *data, uint64_t arg)
 {
@@ -476,10 +457,7 @@ message_reply(void *data, uint64_t arg)
         return;
     }
 
-    if (m->done || m->book->dead || m->node->cut || m->node->deaf) {
-        message_lost(m);
-
-    } else {
+    if (!m->done && !m->book->dead && !m->node->cut && !m->node->deaf) {
         rc = message_read(m, &m->reply);
 
         if (!rc) {
@@ -541,7 +519,6 @@ message_exec(void *data, uint64_t arg)
     }
 
     if (m->done || m->book->dead || nd->deaf || sim_chance(nd->lose)) {
-        message_lost(m);
         message_free(m);
         return;
     }
@@ -549,7 +526,6 @@ message_exec(void *data, uint64_t arg)
     own = m->reply;
 
     if (nd->lose && nd->last.n && sim_chance(15)) {
-        message_lost(m);
         m->reply = nd->last;
         figures.shifted++;
     }

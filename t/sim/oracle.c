@@ -157,10 +157,7 @@ oracle_slack(const ai_limit_t *l)
 }
 
 
-/*
- * A grant of a bucket that no node heard of is given back by the next sum, and
- * was refilled until then, unlike what the node has.
- */
+/* what a node that goes on its own forgets of what its share lacked */
 
 void
 oracle_lost(const ai_owner_id_t *id, unsigned resource, unsigned period,
