@@ -1194,7 +1194,7 @@ keep_local(node_t *nd, ai_lease_shard_t *sh)
     alone = sh->sent_ms + (sim_is("alone") ? 0 : HOLD + 2 * TOLERANCE);
 
     if (!sh->local && !(sh->usable && sh->heard && sh->seeded)
-        && !(sh->usable && nd->reporting && !nd->partial)
+        && !(sh->usable && !sh->heard && nd->reporting && !nd->partial)
         && node_mono(nd) > alone)
     {
         sh->local = 1;
@@ -1273,7 +1273,7 @@ keep_report(node_t *nd)
 static void
 keep_back(node_t *nd, ai_lease_shard_t *sh)
 {
-    if (sh->local && (!sh->heard || sh->seeded)) {
+    if (sh->local && (sh->seeded || (!sh->heard && !nd->orphan))) {
         sh->local = 0;
         sh->behind = 1;
         ai_lease_shard_set(nd->book->mem, 0, sh);
@@ -1359,7 +1359,7 @@ node_keep(void *data, uint64_t arg)
 
     keep_back(nd, &sh);
 
-    if (!sh.heard || (sh.behind && !sh.local)) {
+    if (!sh.local && (!sh.heard || sh.behind)) {
         keep_report(nd);
     }
 
