@@ -91,27 +91,6 @@ ai_lease_state(ai_tx_t *tx, ai_lease_t *ls, unsigned set, unsigned clear)
 }
 
 
-/* what others used is contained in a window: ai_other_t */
-
-static int64_t
-ai_window_own(const ai_book_t *bk, const ai_owner_t *o, unsigned which,
-    const ai_window_t *w, unsigned resource)
-{
-    ai_ref_t           ref;
-    const ai_other_t  *other;
-
-    for (ref = o->others; ref; ref = other->next) {
-        other = ai_other_at(bk, ref);
-
-        if (other->which == which && other->id == w->id) {
-            return ai_sum(w->used[resource], -other->used[resource]);
-        }
-    }
-
-    return w->used[resource];
-}
-
-
 static int64_t
 ai_lease_spent(const ai_book_t *bk, const ai_owner_t *o,
     const ai_lease_t *ls, unsigned resource, unsigned period, uint64_t now_s,
@@ -144,8 +123,35 @@ ai_lease_spent(const ai_book_t *bk, const ai_owner_t *o,
 
     *window = (uint32_t) w->id;
 
-    return ai_sum(ai_window_own(bk, o, which, w, resource),
-                  w->held[resource]);
+    return ai_sum(ai_window_own(bk, o, which, resource), w->held[resource]);
+}
+
+
+int64_t
+ai_former_spent(const ai_book_t *bk, const ai_owner_t *o, unsigned which,
+    unsigned resource, uint64_t now_s, uint32_t *window)
+{
+    uint64_t            past;
+    const ai_former_t  *f;
+    const ai_window_t  *w;
+
+    past = ai_window_id(which, now_s > AI_LEASE_FORMER
+                               ? now_s - AI_LEASE_FORMER : 0);
+    w = &o->window[which];
+    f = &o->former[which];
+
+    if (ai_window_now(o, which, now_s)) {
+        *window = (uint32_t) f->id;
+        return f->id >= past ? f->spent[resource] : 0;
+    }
+
+    /* nobody has asked for the owner since */
+
+    *window = (uint32_t) w->id;
+
+    return w->id >= past ? ai_sum(ai_window_own(bk, o, which, resource),
+                                  w->held[resource])
+                         : 0;
 }
 
 

@@ -32,7 +32,7 @@ uint64_t     sim_ms, sim_base, sim_clock_ms;
 unsigned     sim_nodes, sim_exact, sim_over, sim_trace, sim_failed;
 const char  *sim_mutant;
 
-static int       sim_edge, sim_storm;
+static int       sim_storm;
 static int64_t   most_stranded;         /* percent of a limit */
 static uint64_t  flushes, failovers, splits, deaths, orphans, cuts, deafs,
                  jumps, stops, freezes, copies;
@@ -430,10 +430,6 @@ static int64_t
 fault_skew(void)
 {
     int64_t  ms;
-
-    if (sim_edge) {
-        return 0;
-    }
 
     switch (sim_below(3)) {
     case 0:
@@ -909,17 +905,11 @@ schedule(uint64_t seed)
     sim_failed = 0;
     nheap = 0;
 
-    /*
-     * A month ends in the midst of it; or else clocks are wrong.
-     * Not both: a book that was ahead of the others has forgotten the window
-     * that they are in, and does not report it to a store that was emptied.
-     */
+    /* in half of them a month ends, while clocks are wrong */
 
     sim_storm = sim_chance(35);
-    sim_edge = sim_chance(50);
     sim_base = 1796083200000ULL
-               - (sim_edge ? sim_between(3000, SPAN) : 43200000);
-    sim_edge = sim_edge && getenv("AI_SIM_EDGE") == NULL;
+               - (sim_chance(50) ? sim_between(3000, SPAN) : 43200000);
     sim_nodes = (unsigned) sim_between(1, NODES);
     sim_nodes = sim_nodes == 1 && sim_chance(70) ? 2 : sim_nodes;
 

@@ -665,7 +665,7 @@ request_end(request_t *rq, uint64_t *figure)
 /* what an old start's worker has settled, the new book counts */
 
 static void
-row_count(node_t *nd, const row_t *row)
+row_count(node_t *nd, row_t *row)
 {
     unsigned    i, o;
     ai_now_t    now;
@@ -685,6 +685,8 @@ row_count(node_t *nd, const row_t *row)
     {
         sim_fail("a row is not counted");
     }
+
+    oracle_count(row);
 }
 
 
@@ -1208,6 +1210,27 @@ keep_local(node_t *nd, ai_lease_shard_t *sh)
 }
 
 
+/* a book forgets the window before as it begins one */
+
+static void
+mutant_edge(ai_lease_op_t *op, const ai_now_t *now)
+{
+    unsigned          i;
+    ai_lease_cell_t  *c;
+
+    for (i = 0; i < op->ncells; i++) {
+        c = &op->cell[i];
+
+        if (c->window && c->window <= ai_window_id(c->period - AI_PERIOD_DAY,
+                                                   now->now_s)
+            && i && c[-1].period == c->period && c[-1].resource == c->resource)
+        {
+            c->sum = 0;
+        }
+    }
+}
+
+
 static void
 keep_report(node_t *nd)
 {
@@ -1233,6 +1256,10 @@ keep_report(node_t *nd)
         rc = ai_lease_report(nd->book->mem, 0, &nd->cursor, 64, &now, &m->op);
 
         if (rc == AI_OK) {
+            if (sim_is("edge")) {
+                mutant_edge(&m->op, &now);
+            }
+
             nd->under_way++;
             message_send(m);
             continue;
