@@ -605,6 +605,34 @@ fault_clock(void)
 
 
 static void
+fault_empty(void *data, uint64_t server)
+{
+    (void) data;
+
+    flushes++;
+    sim_say("server %llu is emptied", (unsigned long long) server);
+    store_flush((unsigned) server);
+}
+
+
+/* a node is early, and the store is emptied while it is */
+
+static void
+fault_edge(uint64_t edge)
+{
+    node_t  *nd;
+
+    nd = &nodes[sim_below(sim_nodes)];
+    nd->skew = (int64_t) sim_between(300, 1000);
+    jumps++;
+
+    sim_at(edge + sim_between(100, 2000), end_skew, &nd->skew, 0);
+    sim_at(edge - sim_between(0, (uint64_t) nd->skew), fault_empty, NULL,
+           nd->server);
+}
+
+
+static void
 fault(void *data, uint64_t mean)
 {
     (void) data;
@@ -895,7 +923,7 @@ static void
 schedule(uint64_t seed)
 {
     unsigned  i;
-    uint64_t  mean;
+    uint64_t  mean, edge;
 
     sim_seed = seed;
     sim_state = seed * 0x2545f4914f6cdd1dULL + 1;
@@ -908,8 +936,8 @@ schedule(uint64_t seed)
     /* in half of them a month ends, while clocks are wrong */
 
     sim_storm = sim_chance(35);
-    sim_base = 1796083200000ULL
-               - (sim_chance(50) ? sim_between(3000, SPAN) : 43200000);
+    edge = sim_chance(50) ? sim_between(3000, SPAN) : 0;
+    sim_base = 1796083200000ULL - (edge ? edge : 43200000);
     sim_nodes = (unsigned) sim_between(1, NODES);
     sim_nodes = sim_nodes == 1 && sim_chance(70) ? 2 : sim_nodes;
 
@@ -928,6 +956,10 @@ schedule(uint64_t seed)
             nodes[i].lose = (unsigned) sim_between(5, 50);
             nodes[i].slow = (unsigned) sim_between(5, 50);
         }
+    }
+
+    if (edge && sim_chance(30)) {
+        fault_edge(edge);
     }
 
     sim_at(1000 + sim_below(3000), fault, NULL, sim_between(150, 1500));
