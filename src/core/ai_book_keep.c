@@ -70,12 +70,16 @@ ai_op_owner(ai_ask_t *a, ai_ref_t owner)
 }
 
 
-/* slots are the store's again when it hears nothing of them for long, and what
-   is held of a budget is refilled */
+/* slots are the store's again when it hears nothing of them for long, what is
+   held of a budget is refilled, and the key of a total would go */
 
 static int
-ai_op_stands(const ai_owner_t *o, const ai_lease_t *ls)
+ai_op_stands(const ai_owner_t *o, const ai_lease_t *ls, uint64_t mono_ms)
 {
+    if (ls->period == AI_PERIOD_TOTAL) {
+        return o->cost && mono_ms >= ls->until + AI_LEASE_RENEW;
+    }
+
     return (ls->resource == AI_RES_CONCURRENCY && o->open)
            || (ls->resource == AI_RES_COST && ls->period < AI_PERIOD_BUCKETS
                && o->held[AI_RES_COST]);
@@ -93,7 +97,7 @@ ai_op_ended(const ai_ask_t *a, const ai_owner_t *o)
 
         if ((a->all || a->now->mono_ms >= ls->until)
             && (ai_lease_owed(a->tx.book, o, ls, a->now->now_s)
-                || ai_op_stands(o, ls)))
+                || ai_op_stands(o, ls, a->now->mono_ms)))
         {
             return 1;
         }

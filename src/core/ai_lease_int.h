@@ -14,6 +14,9 @@
 #define AI_LEASE_NODES  1024    /* no sum of shares overflows */
 #define AI_LEASE_SAID   100     /* ms for which the store's "no" is believed */
 
+#define AI_LEASE_RENEW  86400000 /* ms after which a total is said again, long
+                                   before its key would go */
+
 #define AI_LEASE_FORMER 7200    /* s for which a window that has ended is told:
                                    longer than any clock is wrong that grants
                                    something, and one that was set by an hour is

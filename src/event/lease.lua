@@ -27,7 +27,8 @@
 -- its sums; "h": it is not on its own); then for each cell: kind (w, b, s),
 -- local (1: silent nodes keep their shares of it; of a bucket + 2: the sum
 -- begins anew; + 4: the answer to what was said before was not heard), limit,
--- per_tick, tick_us, sum, unspent, mine, want, need, ttl_s (0: none)
+-- per_tick, tick_us, sum, unspent, mine, want, need, ttl_s (0: none; of more
+-- than a year: from now on)
 --
 -- REPLY
 --
@@ -86,7 +87,7 @@ local CELLS, NODES, WORDS = 64, 64, 11
 
 -- the shard goes before any of its cells that matters: where the clock is set
 -- far ahead it must not outlive what it vouches for
-local SHARD_S, DAY_S, AGE_S = 43200, 86400, 1e9
+local SHARD_S, DAY_S, YEAR_S, AGE_S = 43200, 86400, 31536000, 1e9
 
 local E6, E9 = 1000000, 1000000000
 
@@ -273,6 +274,7 @@ local function epoch_begin(count)
   redis.call('DEL', KEYS[1])
   redis.call('HSET', KEYS[1], 'epoch', shard.epoch, 'token', token,
              'time', plain(time_ms), 'seen', plain(time_ms))
+  redis.call('EXPIRE', KEYS[1], SHARD_S)
   return reply('epoch', {})
 end
 
@@ -764,7 +766,7 @@ local function write(cells, me)
     if #c.drop > 0 then
       redis.call('HDEL', c.key, unpack(c.drop))
     end
-    if c.ttl > 0 and (c.new or c.kind ~= 'w')
+    if c.ttl > 0 and (c.new or c.kind ~= 'w' or c.ttl > YEAR_S)
        and redis.call('TTL', c.key) < c.ttl
     then
       redis.call('EXPIRE', c.key, plain(c.ttl))

@@ -8,7 +8,7 @@
 
 static const char  ngx_ai_lease_lua[] =
     "local CELLS, NODES, WORDS = 64, 64, 11\n"
-    "local SHARD_S, DAY_S, AGE_S = 43200, 86400, 1e9\n"
+    "local SHARD_S, DAY_S, YEAR_S, AGE_S = 43200, 86400, 31536000, 1e9\n"
     "local E6, E9 = 1000000, 1000000000\n"
     "local floor, min, max = math.floor, math.min, math.max\n"
     "local match, sub, format = string.match, string.sub, string.format\n"
@@ -150,6 +150,7 @@ static const char  ngx_ai_lease_lua[] =
     "redis.call('DEL', KEYS[1])\n"
     "redis.call('HSET', KEYS[1], 'epoch', shard.epoch, 'token', token,\n"
     "'time', plain(time_ms), 'seen', plain(time_ms))\n"
+    "redis.call('EXPIRE', KEYS[1], SHARD_S)\n"
     "return reply('epoch', {})\n"
     "end\n"
     "local function clock_read()\n"
@@ -572,7 +573,7 @@ static const char  ngx_ai_lease_lua[] =
     "if #c.drop > 0 then\n"
     "redis.call('HDEL', c.key, unpack(c.drop))\n"
     "end\n"
-    "if c.ttl > 0 and (c.new or c.kind ~= 'w')\n"
+    "if c.ttl > 0 and (c.new or c.kind ~= 'w' or c.ttl > YEAR_S)\n"
     "and redis.call('TTL', c.key) < c.ttl\n"
     "then\n"
     "redis.call('EXPIRE', c.key, plain(c.ttl))\n"

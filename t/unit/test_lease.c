@@ -1237,6 +1237,53 @@ open_slots_are_said_again(void **state)
 }
 
 
+/* a total of long ago is said once a day, or its key would go */
+
+static void
+totals_are_said_again(void **state)
+{
+    ai_ref_t   hold;
+    fixture_t  f;
+
+    (void) state;
+
+    share(&f, 2);
+    limit(&f, AI_RES_COST, AI_PERIOD_TOTAL, 1000);
+    limit(&f, AI_RES_TOKENS, AI_PERIOD_MONTH, 1000);
+    f.ask.bound[AI_RES_COST] = 10;
+    f.ask.bound[AI_RES_TOKENS] = 10;
+    assert_int_equal(ask(&f), AI_OK);
+    grant(0, 10, 990);
+    grant(1, 10, 990);
+    assert_int_equal(answered(&f), AI_OK);
+    assert_int_equal(take(&f, &hold), AI_OK);
+    settle(&f, hold, 10, 10);
+
+    f.now.mono_ms += LEASE + 86400 * 1000 - 100;
+    assert_int_equal(expire(&f, 0), AI_DECLINED);
+    f.now.mono_ms += 100;
+    assert_int_equal(expire(&f, 0), AI_OK);
+    assert_int_equal(op.ncells, 2);
+    assert_int_equal(op.cell[0].sum, 10);
+    assert_int_equal(op.cell[1].sum, 10);
+    assert_int_equal(answered(&f), AI_OK);
+    assert_int_equal(expire(&f, 0), AI_DECLINED);
+    end(&f);
+
+    /* others end by themselves; nothing is said of nothing */
+
+    share(&f, 2);
+    limit(&f, AI_RES_TOKENS, AI_PERIOD_MONTH, 1000);
+    f.ask.bound[AI_RES_TOKENS] = 10;
+    lease(&f, 10, 990);
+    assert_int_equal(take(&f, &hold), AI_OK);
+    settle(&f, hold, 10, 0);
+    f.now.mono_ms += 3 * 86400 * 1000;
+    assert_int_equal(expire(&f, 0), AI_DECLINED);
+    end(&f);
+}
+
+
 static void
 reports_tell_all(void **state)
 {
@@ -1840,6 +1887,7 @@ main(void)
         cmocka_unit_test(sizes),
         cmocka_unit_test(credit_is_given_back),
         cmocka_unit_test(open_slots_are_said_again),
+        cmocka_unit_test(totals_are_said_again),
         cmocka_unit_test(reports_tell_all),
         cmocka_unit_test(other_shards_know_nothing),
         cmocka_unit_test(owners_with_credit_are_not_reused),

@@ -199,7 +199,7 @@ test_ttl(void **state)
 
     c.kind = AI_LEASE_WINDOW;
     c.period = AI_PERIOD_TOTAL;
-    assert_int_equal(ai_lease_ttl(&c, 1, now), 0);
+    assert_int_equal(ai_lease_ttl(&c, 1, now), 400 * 86400);
 
     c.period = AI_PERIOD_DAY;
     assert_int_equal(ai_lease_ttl(&c, 1, now), ai_window_end(AI_PERIOD_DAY, now) - now + 86400);
