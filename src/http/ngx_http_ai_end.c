@@ -4,6 +4,7 @@
  */
 
 
+#include "ngx_http_ai_cache.h"
 #include "ngx_http_ai_settle.h"
 #include "ngx_http_ai_wait.h"
 
@@ -78,13 +79,13 @@ ngx_http_ai_end_state(ngx_http_ai_ctx_t *ctx, ai_reason_t *reason)
 
     if (ctx->revoked) {
         *reason = AI_REASON_REVOKED;
-        return ctx->sent ? AI_SLOT_INTERRUPTED : AI_SLOT_REFUSED;
+        return ctx->sent || ctx->hit ? AI_SLOT_INTERRUPTED : AI_SLOT_REFUSED;
     }
 
     ctx->status = AI_STATUS_PASSED;
     *reason = AI_REASON_NONE;
 
-    if (!ctx->sent) {
+    if (!ctx->sent && !ctx->hit) {
         ctx->status = AI_STATUS_FAILED_GATEWAY;
         return AI_SLOT_REFUSED;
     }
@@ -198,7 +199,10 @@ ngx_http_ai_slot_finish(ngx_http_ai_ctx_t *ctx)
         s->nattempts = 1;
     }
 
-    if (ctx->sent) {
+    if (ctx->hit) {
+        ngx_http_ai_cache_attempt(ctx);
+
+    } else if (ctx->sent) {
         ngx_http_ai_tally(ctx, reason);
     }
 

@@ -149,6 +149,7 @@ static const ngx_http_ai_strip_t  ngx_http_ai_strip_x[] = {
     ngx_http_ai_strip("x-api-key"),
     ngx_http_ai_strip("x-goog-api-key"),
     ngx_http_ai_strip_prefix("x-ratelimit-"),
+    ngx_http_ai_strip_prefix("x-ai-"),
     ngx_http_ai_strip_prefix("x-envoy-"),
     ngx_http_ai_strip_prefix("x-ms-"),
     ngx_http_ai_strip_prefix("x-amz"),

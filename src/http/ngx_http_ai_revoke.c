@@ -13,6 +13,7 @@
 #include "ngx_http_ai_conf.h"
 #include "ngx_http_ai_directory.h"
 #include "ngx_http_ai_settle.h"
+#include "ngx_http_ai_cache.h"
 #include "ngx_http_ai_wait.h"
 
 
@@ -290,6 +291,7 @@ ngx_http_ai_revoke(ngx_http_ai_ctx_t *ctx, ai_error_code_t why)
     }
 
     ngx_http_ai_wait_end(ctx);
+    ngx_http_ai_cache_leave(r);
 
     ngx_http_set_log_request(c->log, r);
 

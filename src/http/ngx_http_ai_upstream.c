@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_ai.h"
+#include "ngx_http_ai_cache.h"
 
 
 /*
@@ -107,6 +107,8 @@ ngx_http_ai_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
     if (ngx_http_ai_credential(r, target->provider) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    ngx_http_ai_cache_missed(r, ctx);
 
     u->conf = ngx_http_ai_variant(r, u->conf, target->connect,
                                   target->first_byte ? target->first_byte
