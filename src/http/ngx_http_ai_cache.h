@@ -71,15 +71,24 @@ void ngx_http_ai_cache_hit(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
 ngx_int_t ngx_http_ai_cache_answer(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
 
-/* for the body filter: a stream that is stored is sent on at once */
-void ngx_http_ai_cache_flush(ngx_http_ai_ctx_t *ctx, ngx_chain_t *out);
-
 /* writes the hit as the row's last attempt */
 void ngx_http_ai_cache_attempt(ngx_http_ai_ctx_t *ctx);
 
 /* the request is going to end while it waits for another one to fill the
    cache: it waits no more */
 void ngx_http_ai_cache_leave(ngx_http_request_t *r);
+
+
+/* ---- ngx_http_ai_cache_store.c ---- */
+
+#if (NGX_HTTP_CACHE)
+/* has nginx store the provider's answer, should it turn out to be whole */
+ngx_int_t ngx_http_ai_cache_store(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+#endif
+
+/* for the body filter: a stream that is stored is sent on at once */
+void ngx_http_ai_cache_flush(ngx_http_ai_ctx_t *ctx, ngx_chain_t *out);
 
 
 /* ---- ngx_http_ai_conf_cache.c ---- */
