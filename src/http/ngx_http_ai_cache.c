@@ -52,7 +52,7 @@ static ngx_http_variable_t  ngx_http_ai_cache_vars[] = {
     { ngx_string("ai_no_cache"), NULL, ngx_http_ai_cache_variable,
       NGX_HTTP_AI_CACHE_VAR_FRESH, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-      ngx_http_null_variable
+    ngx_http_null_variable
 };
 
 
