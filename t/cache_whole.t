@@ -84,6 +84,15 @@ kept('a provider that forbids it', 0, 1,
         'Vary' => '*', 'X-Accel-Expires' => '0' });
 
 
+# a fresh answer that is none leaves the old one, and nothing else
+
+$t->chat({ stream => \1, seed => ++$seed });
+$t->chat({ stream => \1, seed => $seed }, mock => { body => $event,
+    type => $sse }, headers => { 'Cache-Control' => 'no-cache' });
+like($t->chat({ stream => \1, seed => $seed })->body, qr/DONE/, 'the old one');
+ok(waitfor { !grep { /\.\d+$/ } files() }, 'no half file is left of it');
+
+
 # a stream that is stored is sent on as it comes
 
 my $c = $t->start_chat({ stream => \1, seed => ++$seed },

@@ -523,10 +523,14 @@ ngx_http_ai_cache_attempt(ngx_http_ai_ctx_t *ctx)
 }
 
 
-void
+ngx_int_t
 ngx_http_ai_cache_leave(ngx_http_request_t *r)
 {
 #if (NGX_HTTP_CACHE)
+
+    if (r->aio && !r->header_sent) {
+        return NGX_DECLINED;
+    }
 
     if (r->cache && r->cache->waiting) {
 
@@ -540,4 +544,6 @@ ngx_http_ai_cache_leave(ngx_http_request_t *r)
     }
 
 #endif
+
+    return NGX_OK;
 }

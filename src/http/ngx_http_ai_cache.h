@@ -74,9 +74,9 @@ ngx_int_t ngx_http_ai_cache_answer(ngx_http_request_t *r,
 /* writes the hit as the row's last attempt */
 void ngx_http_ai_cache_attempt(ngx_http_ai_ctx_t *ctx);
 
-/* the request is going to end while it waits for another one to fill the
-   cache: it waits no more */
-void ngx_http_ai_cache_leave(ngx_http_request_t *r);
+/* the request is going to end: it waits no more for another one to fill the
+   cache.  NGX_DECLINED: a thread reads the cache for it, it must stay */
+ngx_int_t ngx_http_ai_cache_leave(ngx_http_request_t *r);
 
 
 /* ---- ngx_http_ai_cache_store.c ---- */

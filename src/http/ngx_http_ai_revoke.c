@@ -290,8 +290,11 @@ ngx_http_ai_revoke(ngx_http_ai_ctx_t *ctx, ai_error_code_t why)
         return;
     }
 
+    if (ngx_http_ai_cache_leave(r) != NGX_OK) {
+        return;
+    }
+
     ngx_http_ai_wait_end(ctx);
-    ngx_http_ai_cache_leave(r);
 
     ngx_http_set_log_request(c->log, r);
 
