@@ -243,6 +243,7 @@ typedef struct {
 
     ngx_array_t                locations;   /* of ngx_http_ai_location_t, to
                                                be checked at the end */
+    ngx_array_t                jumps;       /* of ngx_http_ai_loc_conf_t * */
     unsigned                   enabled:1;   /* some location has ai_gateway or
                                                ai_admin */
 
@@ -298,6 +299,10 @@ typedef struct {
     unsigned                   own:1;       /* which stands right here */
     ngx_array_t               *admins;      /* of ngx_http_ai_admin_t; NULL: no
                                                ai_admin */
+    ngx_flag_t                 route_header;
+    void                     **loc_conf;    /* that this one stands in */
+    void                     **jump_conf;   /* and its copy while an attempt
+                                               runs; ngx_http_ai_jump.c */
 } ngx_http_ai_loc_conf_t;
 
 
@@ -394,6 +399,8 @@ typedef struct {
     ngx_http_ai_admin_t       *admin;       /* at ai_admin; NULL: nobody */
 
     ai_route_t                 route;
+    ai_route_t                *sent_route;  /* of the provider's dialect; route,
+                                               or what it was translated to */
     ngx_http_ai_model_t       *model;
     const ai_price_t          *price;       /* of the model, as admitted */
     ngx_http_ai_priced_t      *priced;      /* what the directory was asked */
@@ -533,9 +540,8 @@ ngx_int_t ngx_http_ai_body_read(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
 
 /*
- * Chooses the provider's URL and headers and makes the body it gets, from the
- * scan that admission left in rq.  NGX_DECLINED: the target does not speak
- * this endpoint.
+ * Makes the provider's URL and headers and the body it gets, from the scan of
+ * the client's in rq.  NGX_DECLINED: the target does not speak this endpoint.
  */
 ngx_int_t ngx_http_ai_target_url(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
@@ -549,10 +555,6 @@ void ngx_http_ai_target_headers_restore(ngx_http_ai_ctx_t *ctx);
 
 /* wraps peer.init of every upstream group */
 ngx_int_t ngx_http_ai_upstream_init(ngx_conf_t *cf);
-
-/* after the provider's head: the time-out between reads holds from now on */
-void ngx_http_ai_upstream_answered(ngx_http_request_t *r,
-    ngx_http_ai_ctx_t *ctx);
 
 ngx_int_t ngx_http_ai_filter_init(ngx_conf_t *cf);
 

@@ -5,6 +5,7 @@
  */
 
 
+#include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_wait.h"
 
 
@@ -26,8 +27,8 @@ static ngx_int_t ngx_http_ai_step_scan(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
 static ngx_int_t ngx_http_ai_step_model(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
-static ngx_int_t ngx_http_ai_step_target(ngx_http_request_t *r,
-    ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
+static ngx_int_t ngx_http_ai_pass(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ai_request_t *rq);
 
 static ngx_int_t ngx_http_ai_form_type(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad, ngx_str_t *type);
@@ -51,7 +52,6 @@ static const ngx_http_ai_step_pt  ngx_http_ai_steps[] = {
     ngx_http_ai_step_model,
     ngx_http_ai_step_bound,
     ngx_http_ai_step_hold,
-    ngx_http_ai_step_target,
     NULL
 };
 
@@ -60,7 +60,6 @@ static const ngx_http_ai_step_pt  ngx_http_ai_steps[] = {
 static const ngx_http_ai_step_pt  ngx_http_ai_steps_again[] = {
     ngx_http_ai_step_again,
     ngx_http_ai_step_hold,
-    ngx_http_ai_step_target,
     NULL
 };
 
@@ -103,6 +102,10 @@ ngx_http_ai_admit_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (ctx->admitted) {
+        return ngx_http_ai_pass(r, ctx, NULL);
+    }
+
     if (ctx->wait) {
         ad = &ctx->wait->ad;
         step = ngx_http_ai_steps_again;
@@ -135,7 +138,30 @@ ngx_http_ai_admit_handler(ngx_http_request_t *r)
         return rc == NGX_DECLINED ? ngx_http_ai_refuse(r, ctx, &ad->e) : rc;
     }
 
+    if (ngx_http_ai_attempt_create(ctx, ad->want.max_output) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_ai_pass(r, ctx, ad->rq);
+}
+
+
+/* admitted: to proxy_pass, as soon as a target may be tried */
+
+static ngx_int_t
+ngx_http_ai_pass(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ai_request_t *rq)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_ai_attempt(r, ctx, rq);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     ctx->passed = 1;
+    ctx->drain = ctx->key->tenant->plan->drain;
 
     return NGX_DECLINED;
 }
@@ -422,41 +448,4 @@ ngx_http_ai_model_admit(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
     ad->e.model.data = name->data;
 
     return NGX_DECLINED;
-}
-
-
-static ngx_int_t
-ngx_http_ai_step_target(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
-    ngx_http_ai_admission_t *ad)
-{
-    ngx_int_t                rc;
-    ai_request_t            *rq;
-    ngx_http_ai_provider_t  *provider;
-
-    rq = ad->rq;
-    provider = ctx->target->provider;
-
-    ad->want.model = (ai_str_t *) &ctx->target->model;
-    ad->want.cap_completion = provider->cap_completion;
-
-    if (ctx->streamed && !rq->usage_asked
-        && (ctx->route.ep == AI_EP_CHAT || ctx->route.ep == AI_EP_COMPLETIONS))
-    {
-        ad->want.usage = 1;
-        ctx->drop_usage = 1;
-    }
-
-    rc = ngx_http_ai_target_body(r, ctx, rq, &ad->want);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    rc = ngx_http_ai_target_headers(r, ctx);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    ctx->drain = ctx->key->tenant->plan->drain;
-
-    return NGX_OK;
 }

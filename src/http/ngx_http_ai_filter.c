@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_ai.h"
+#include "ngx_http_ai_attempt.h"
 
 
 static ngx_int_t ngx_http_ai_header_filter(ngx_http_request_t *r);
@@ -115,7 +115,7 @@ ngx_http_ai_answer(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     ctx->answered = 1;
     ctx->first_byte = ngx_current_msec - ctx->started;
 
-    ngx_http_ai_upstream_answered(r, ctx);
+    ngx_http_ai_attempt_accept(r, ctx->attempt);
     ngx_http_ai_headers_strip(r);
 
     if (ngx_http_ai_headers_own(r, ctx) != NGX_OK
@@ -153,7 +153,8 @@ ngx_http_ai_meter_start(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    ai_meter_init(ctx->meter, ctx->route.dialect, ctx->route.ep, kind);
+    ai_meter_init(ctx->meter, ctx->sent_route->dialect, ctx->sent_route->ep,
+                  kind);
 
     r->filter_need_in_memory = 1;
 
@@ -198,7 +199,9 @@ ngx_http_ai_body_kind(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
         return AI_BODY_JSON;
     }
 
-    if (ctx->route.ep == AI_EP_STREAM_GENERATE && !ctx->route.sse) {
+    if (ctx->sent_route->ep == AI_EP_STREAM_GENERATE
+        && !ctx->sent_route->sse)
+    {
         return AI_BODY_JSON_ARRAY;
     }
 

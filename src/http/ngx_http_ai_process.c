@@ -5,7 +5,8 @@
  */
 
 
-#include "ngx_http_ai.h"
+#include "ngx_http_ai_attempt.h"
+#include "ngx_http_ai_jump.h"
 #include <sys/prctl.h>
 
 
@@ -39,6 +40,9 @@ ngx_http_ai_postconfiguration(ngx_conf_t *cf)
     if (ngx_http_ai_handler_add(cf, NGX_HTTP_POST_READ_PHASE,
                                 ngx_http_ai_mask_handler)
         != NGX_OK
+        || ngx_http_ai_handler_add(cf, NGX_HTTP_REWRITE_PHASE,
+                                   ngx_http_ai_attempt_handler)
+           != NGX_OK
         || ngx_http_ai_handler_add(cf, NGX_HTTP_ACCESS_PHASE,
                                    ngx_http_ai_access_handler)
            != NGX_OK
@@ -56,7 +60,9 @@ ngx_http_ai_postconfiguration(ngx_conf_t *cf)
 
     ngx_http_ai_handler_first(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
 
-    if (ngx_http_ai_upstream_init(cf) != NGX_OK) {
+    if (ngx_http_ai_upstream_init(cf) != NGX_OK
+        || ngx_http_ai_jump_init(cf, mcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -114,7 +114,9 @@ ngx_http_ai_target_url(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
         version = &ctx->route.version;
     }
 
-    rc = ai_route_build(&b, &ctx->route, provider->api,
+    ctx->sent_route = &ctx->route;
+
+    rc = ai_route_build(&b, ctx->sent_route, provider->api,
                         (ai_str_t *) &provider->base,
                         (ai_str_t *) &ctx->target->model, version);
 
