@@ -36,6 +36,8 @@ struct ngx_http_ai_attempt_s {
     ngx_uint_t                 next;        /* candidate to be looked at */
     ngx_uint_t                 n;           /* attempts that were sent */
     ngx_uint_t                 key;         /* in provider->keys */
+    unsigned                   probe;       /* its number on the board; 0: it
+                                               is none */
     ngx_uint_t                 key_tries;   /* more keys of this target */
     ngx_msec_t                 since;       /* this one was sent */
     ngx_msec_t                 pause;       /* before it begins; 0: none */
@@ -56,7 +58,6 @@ struct ngx_http_ai_attempt_s {
     unsigned                   ready:1;     /* candidate has its places and key,
                                                and is to be begun */
     unsigned                   begun:1;     /* on the board, not ended there */
-    unsigned                   probe:1;
     unsigned                   running:1;   /* an error leads to the next */
     unsigned                   open:1;      /* sent, and not in the row yet */
     unsigned                   headed:1;    /* its head is parsed */
