@@ -90,28 +90,11 @@ ngx_http_ai_header_filter(ngx_http_request_t *r)
 }
 
 
-/*
- * A provider's answer: its head.  Proxy passes an interim answer on as if it
- * were the last one, a switch of protocols as a tunnel, and bytes without any
- * head as an answer of HTTP/0.9.
- */
+/* a provider's answer: its head */
 
 static ngx_int_t
 ngx_http_ai_answer(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 {
-    if (r->http_version < NGX_HTTP_VERSION_10
-        || r->headers_out.status < NGX_HTTP_OK)
-    {
-        r->http_version = r->http_major ? r->http_major * 1000 + r->http_minor
-                                        : NGX_HTTP_VERSION_20;
-
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "ai provider \"%V\" sent no final HTTP/1 answer",
-                      &ctx->target->provider->name);
-
-        return NGX_HTTP_BAD_GATEWAY;
-    }
-
     ctx->answered = 1;
     ctx->first_byte = ngx_current_msec - ctx->started;
 

@@ -343,9 +343,7 @@ ngx_http_ai_pick_key(ngx_http_ai_attempt_t *at, ngx_uint_t status,
     ngx_ai_routing_unlock(rt);
 
     if (rested) {
-        ngx_log_error(status == NGX_HTTP_UNAUTHORIZED ? NGX_LOG_ERR
-                                                      : NGX_LOG_WARN,
-                      at->ctx->request->connection->log, 0,
+        ngx_log_error(NGX_LOG_WARN, at->ctx->request->connection->log, 0,
                       "ai provider \"%V\" answered %ui to its key %ui of %ui, "
                       "which rests", &provider->name, status, at->key + 1,
                       provider->keys.nelts);

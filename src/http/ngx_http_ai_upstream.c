@@ -30,6 +30,8 @@ typedef struct {
 static ngx_int_t ngx_http_ai_init_peer(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
 static ngx_int_t ngx_http_ai_process_header(ngx_http_request_t *r);
+static ngx_int_t ngx_http_ai_final_answer(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
 static ngx_int_t ngx_http_ai_reinit_request(ngx_http_request_t *r);
 static ngx_int_t ngx_http_ai_credential(ngx_http_request_t *r,
     ngx_http_ai_provider_t *provider, ngx_uint_t n);
@@ -166,6 +168,10 @@ ngx_http_ai_process_header(ngx_http_request_t *r)
             u->process_header = ngx_http_ai_process_header;
         }
 
+        if (rc == NGX_OK) {
+            rc = ngx_http_ai_final_answer(r, ctx);
+        }
+
         if (rc != NGX_OK) {
             return rc;
         }
@@ -188,6 +194,31 @@ ngx_http_ai_process_header(ngx_http_request_t *r)
     u->headers_in.status_n = NGX_HTTP_AI_JUMP;
 
     return NGX_OK;
+}
+
+
+/*
+ * Proxy passes an interim answer on as if it were the last one, a switch of
+ * protocols as a tunnel, and bytes without any head as an answer of HTTP/0.9.
+ */
+
+static ngx_int_t
+ngx_http_ai_final_answer(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
+{
+    if (r->http_version >= NGX_HTTP_VERSION_10
+        && r->upstream->headers_in.status_n >= NGX_HTTP_OK)
+    {
+        return NGX_OK;
+    }
+
+    r->http_version = r->http_major ? r->http_major * 1000 + r->http_minor
+                                    : NGX_HTTP_VERSION_20;
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "ai provider \"%V\" sent no final HTTP/1 answer",
+                  &ctx->target->provider->name);
+
+    return NGX_HTTP_UPSTREAM_INVALID_HEADER;
 }
 
 

@@ -4,7 +4,7 @@
  */
 
 
-#include "ngx_http_ai.h"
+#include "ngx_http_ai_attempt.h"
 
 
 typedef enum {
