@@ -45,7 +45,7 @@ A journal gets one JSON line per request at its end, in one write, O_APPEND
 (with --sync O_DSYNC): id (X-Request-Id), model, path, tokens and events that
 went out, bytes, end = completed | cut | aborted (by the peer), the names of
 the headers that carry keys, SHA-256 of the request's body, the server name of
-TLS, nth: which request of its connection it was.  With --full also the body
+TLS, nth: which request of its connection it was, when it began and ended.  With --full also the body
 and what the headers that carry keys say: {name: value}.
 
 GET /_state, GET /_journal, POST /_behave steer it; these are not journalled.
@@ -283,6 +283,7 @@ class Exchange:
             except Lost:
                 return False
 
+        self.began = time.time()
         end = self.c.buf.index(b'\r\n\r\n')
         lines = bytes(self.c.buf[:end]).decode('latin-1').split('\r\n')
         del self.c.buf[:end + 4]
@@ -394,7 +395,8 @@ class Exchange:
             'keys': sorted(k.lower() for k, _ in self.headers
                            if k.lower() in KEY_HEADERS),
             'headers': sorted(k.lower() for k, _ in self.headers),
-            'sni': self.c.sni, 'nth': self.c.served, 'time': time.time(),
+            'sni': self.c.sni, 'nth': self.c.served, 'began': self.began,
+            'time': time.time(),
         }
         if STATE.full:
             entry['body'] = self.body.decode('latin-1')
@@ -421,7 +423,7 @@ class Exchange:
             await self.c.pause(m['wait'])
 
         if 'raw64' in m:
-            self.status = m.get('status', 200)
+            self.status = m.get('status', 0)
             await self.send_body([base64.b64decode(m['raw64'])])
             self.c.end(m.get('how'))
             raise Cut

@@ -26,7 +26,7 @@ use AI::Gateway;
 my %special = map { $_ => 1 } qw(refused deaf closing);
 
 
-# api => DIALECT; keys => { NAME => N }; words => { NAME => text }: of the
+# api => { NAME => DIALECT }, openai; keys => { NAME => N }; words => { NAME => text }: of the
 # provider's block, '*' for those not named; breaker => text in place of one
 # that never opens, '' for the module's own; how => { }: of the stand-ins
 
@@ -36,7 +36,7 @@ sub new {
     my $self = bless {
         t       => $t,
         names   => $names,
-        api     => $o{api} || 'openai',
+        api     => $o{api} || {},
         scheme  => $o{scheme} || 'http',
         keys    => $o{keys} || {},
         words   => $o{words} || {},
@@ -107,6 +107,7 @@ EOC
             "key       file:%%DIR%%/" . $self->key_file($name, $_) . ';'
         } 1 .. $self->keys_of($name);
 
+        my $api = $self->{api}{$name} || 'openai';
         my $breaker = $self->{breaker} ? "breaker   $self->{breaker};" : '';
         my $words = $self->{words}{$name} // $self->{words}{'*'} // '';
 
@@ -115,7 +116,7 @@ EOC
 
         $providers .= <<EOC;
     ai_provider $name {
-        api       $self->{api};
+        api       $api;
         base      $self->{scheme}://$name.provider.test:%%PORT_$name%%;
         upstream  $name;
         $keys
@@ -184,7 +185,7 @@ sub read {
     }
 
     for my $list (values %asked) {
-        @$list = sort { $a->{time} <=> $b->{time} } @$list;
+        @$list = sort { $a->{began} <=> $b->{began} } @$list;
     }
 
     for (split /\n/, $self->{t}->read_file('chain.log')) {
@@ -199,14 +200,19 @@ sub read {
 sub row { return $_[0]{row}{ $_[1] // '' } || {} }
 
 
-# entries of the journals, in the order of their ends
+# entries of the journals, in their order
 
 sub entries { return @{ $_[0]{journal}{ $_[1] // '' } || [] } }
 
 
-# lines of the access log: "$status $upstream_status"
+# "$status $upstream_status" of the access log, the lines of a request joined
+# by |; what was repeated since a cached connection had been closed is left out
 
-sub lines { return @{ $_[0]{line}{ $_[1] // '' } || [] } }
+sub lines {
+    my ($self, $id) = @_;
+
+    return join '|', map { s/\b502, //gr } @{ $self->{line}{ $id // '' } || [] };
+}
 
 
 # [ 'PROVIDER STATUS REASON', ... ] of the row
@@ -219,9 +225,23 @@ sub tried {
 }
 
 
-# [ PROVIDER, ... ] by the journals
+# [ PROVIDER, ... ] by the journals; what was closed behind another request of
+# its connection came once more, and is left out
 
-sub asked { return [ map { $_->{at} } $_[0]->entries($_[1]) ] }
+sub asked {
+    my ($self, $id) = @_;
+
+    return [ map { $_->{at} } grep { !stale($_) } $self->entries($id) ];
+}
+
+
+# a journal's entry whose connection looked as if it had been closed before
+
+sub stale {
+    my ($e) = @_;
+
+    return $e->{nth} > 1 && $e->{end} eq 'cut' && !$e->{status};
+}
 
 
 # what a provider got that was not meant for it: the client's body with the
