@@ -26,8 +26,8 @@ AI_HIDDEN_BEGIN
 #define AI_BOARD_KEYS     1024      /* of all providers */
 #define AI_BOARD_NONE     UINT32_MAX
 
-/* of a target: SHA-256's first bytes of "model\0provider\0model there"; of a
-   key: of the provider's name and the key */
+/* of a target: SHA-256's first bytes of "model\0provider\0model there\0name",
+   and what it is; of a key: of the provider's name and the key */
 
 #define AI_BOARD_ID  16
 
@@ -218,6 +218,7 @@ typedef struct {
     uint64_t         limited;
     uint64_t         opened;        /* times */
     uint32_t         weight;
+    uint32_t         stepped;       /* the canary's last step back was from */
     uint32_t         latency_ms;
     uint32_t         p99_ms;        /* of the canary's window, 0: none */
     int64_t          requests;      /* announced, as counted down; < 0: not */

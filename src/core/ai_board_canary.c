@@ -133,6 +133,7 @@ ai_board_canary_judge(ai_board_target_t *t, uint64_t now_ms)
 
     for (i = 0; ai_board_steps[i] >= t->weight; i++) { /* void */ }
 
+    t->stepped = t->weight;
     t->weight = ai_board_steps[i];
     memset(&t->canary, 0, sizeof(ai_board_canary_t));
 

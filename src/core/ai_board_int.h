@@ -65,6 +65,7 @@ typedef struct {
     uint8_t          open;
     uint8_t          limits;    /* 429s that said nothing, in a row */
     uint32_t         weight;
+    uint32_t         stepped;   /* the last step back was from */
 
     uint32_t         row;       /* failures since the last OK */
     uint32_t         row_saved; /* what that OK put an end to */

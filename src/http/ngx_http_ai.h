@@ -626,6 +626,10 @@ ngx_int_t ngx_http_ai_header_add(ngx_http_request_t *r, ngx_str_t *name,
 ngx_int_t ngx_http_ai_headers_own(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
 
+/* x-ai-route, where "ai_route_header" is on: which target, why, attempts */
+ngx_int_t ngx_http_ai_headers_route(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+
 /* [locked] as ai_book_limit_view(), also for an owner not in the book: 0 */
 void ngx_http_ai_limit_view(const ai_book_t *book, ai_ref_t owner,
     const ai_limit_t *l, const ai_now_t *now, ai_limit_view_t *view);

@@ -33,7 +33,9 @@ ngx_http_ai_postconfiguration(ngx_conf_t *cf)
         return NGX_OK;
     }
 
-    if (ngx_http_ai_tally_add(cf, mcf) != NGX_OK) {
+    if (ngx_http_ai_tally_add(cf, mcf) != NGX_OK
+        || ngx_http_ai_routing_add(cf, mcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -270,6 +272,8 @@ ngx_http_ai_ledger_get(ngx_http_ai_main_conf_t *mcf)
         if (mcf->ledger_open) {
             ngx_ai_tally_worker(mcf->tally,
                                 ngx_ai_ledger_worker(mcf->ledger_open));
+            ngx_ai_routing_worker(mcf->routing,
+                                  ngx_ai_ledger_worker(mcf->ledger_open));
 
             if (mcf->lease) {
                 ngx_ai_lease_ledger(mcf->lease, mcf->ledger_open);
