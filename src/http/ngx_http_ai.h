@@ -96,11 +96,13 @@ typedef struct {
     ngx_msec_t                 timeout;     /* 60s, between reads */
     ngx_msec_t                 total;       /* 0: none */
     ngx_uint_t                 capacity;    /* 0: the provider's alone */
-    ngx_uint_t                 context;     /* 0: the model's */
+    ngx_uint_t                 context;     /* resolved: its own, priced's or
+                                               the model's; 0: unknown */
     ngx_uint_t                 canary_errors;       /* percent */
     ngx_msec_t                 canary_p99;
     ngx_msec_t                 canary_window;
     ngx_uint_t                 canary_requests;
+    uint64_t                   salt;        /* of its name */
     uint32_t                   place;       /* on the board; AI_BOARD_NONE */
     uint32_t                   gate;        /* AI_GATE_NONE: no capacity */
     unsigned                   fallback:1;
@@ -134,6 +136,10 @@ struct ngx_http_ai_model_s {
                                                none; ngx_http_ai_choose.c */
     ngx_array_t               *tasks;       /* of a virtual model; NULL: it is
                                                none */
+    ngx_http_ai_candidate_t   *ready;       /* its one target, then fallbacks,
+                                               where there is nothing to choose
+                                               by; NULL */
+    uint64_t                   salt;        /* of its name */
     ngx_http_ai_prefer_t       prefer;
     ngx_http_complex_value_t  *sticky;      /* NULL: by tenant */
     ngx_array_t               *statuses;    /* of ngx_uint_t, that fail over
@@ -145,6 +151,8 @@ struct ngx_http_ai_model_s {
     ngx_uint_t                 index;       /* in mcf->models */
     u_char                    *file;
     ngx_uint_t                 line;
+    unsigned                   contexts:1;  /* those of its targets differ */
+    unsigned                   priced:1;    /* a target has another's prices */
 };
 
 
@@ -307,6 +315,9 @@ typedef struct {
 
 
 /* ---- look-ups, all of them without I/O ---- */
+
+#define ngx_http_ai_str_equal(a, b)                                          \
+    ((a)->len == (b)->len && ngx_memcmp((a)->data, (b)->data, (a)->len) == 0)
 
 ngx_http_ai_key_t *ngx_http_ai_key_find(ngx_http_ai_main_conf_t *mcf,
     u_char digest[AI_KEY_DIGEST]);
@@ -577,7 +588,7 @@ void ngx_http_ai_end(ngx_http_ai_ctx_t *ctx);
 /*
  * ngx_http_ai_price.c: the model's price, of nginx.conf or else of the
  * directory as it was when the request asked first.  NULL: none holds now, and
- * the log says so.
+ * the log says so; or the model is a virtual one.
  */
 const ai_price_t *ngx_http_ai_price(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_model_t *model);

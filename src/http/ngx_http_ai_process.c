@@ -7,6 +7,7 @@
 
 #include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_jump.h"
+#include "ngx_http_ai_routing.h"
 #include <sys/prctl.h>
 
 
