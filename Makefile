@@ -148,7 +148,7 @@ valgrind: $(MODULE) test-module  ## most of t/*.t under valgrind
 bench: build $(BUILD)/standin $(BUILD)/streams  ## side by side with bare nginx
 	@t/bench/run $(ROWS)
 
-$(BUILD)/standin $(BUILD)/streams: $(BUILD)/%: t/bench/%.c
+$(BUILD)/standin $(BUILD)/streams: $(BUILD)/%: t/bench/%.c t/bench/fates.h
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -o $@ $<
 
