@@ -315,10 +315,26 @@ provider('breaker', 'invalid parameter "failures=0"',
     'breaker failures=0; #!');
 provider('breaker window', 'invalid parameter "window=0"',
     'breaker window=0; #!');
-provider('breaker parameter', 'invalid parameter "errors=1"',
-    'breaker errors=1; #!');
+provider("breaker errors $_", qq(invalid parameter "errors=$_"),
+    "breaker errors=$_; #!")
+    for 1, '0%', '101%', '%', '-1%', '1.5%', 'none', '';
+provider('breaker requests', 'invalid parameter "requests=0"',
+    'breaker requests=0; #!');
+provider('breaker parameter', 'invalid parameter "probes=1"',
+    'breaker failures=1 probes=1; #!');
 provider('capacity', 'invalid number "-1" in "capacity" directive',
     'capacity -1; #!');
+provider("capacity with a queue $_", qq(invalid parameter "queue=$_"),
+    "capacity 1 queue=$_; #!")
+    for -1, 1025, 'long', '';
+provider('capacity with a timeout', 'invalid parameter "timeout=0"',
+    'capacity 1 queue=1 timeout=0; #!');
+provider('capacity parameter', 'invalid parameter "burst=1"',
+    'capacity 1 burst=1; #!');
+provider('a queue without a capacity', '"capacity" directive with "queue" '
+    . 'needs a number above 0', 'capacity 0 queue=1; #!');
+provider('a timeout without a queue', '"capacity" directive with "timeout" '
+    . 'needs "queue"', 'capacity 1 timeout=1s; #!');
 provider('cap_field', 'invalid value "max" in "cap_field" directive',
     'cap_field max; #!');
 provider('identify', 'invalid value "yes" in "identify" directive',
@@ -677,6 +693,15 @@ bad('status behind the gateway', '"ai_status" directive is incompatible with',
     server => "location /s {\nai_gateway on;\nai_status; #!\n}");
 bad('status twice', '"ai_status" directive is duplicate',
     server => "location /s {\nai_status;\nai_status; #!\n}");
+bad('control behind the gateway',
+    '"ai_control" directive is incompatible with',
+    server => "location /s {\nai_gateway on;\nai_control; #!\n}");
+bad('control twice', '"ai_control" directive is duplicate',
+    server => "location /s {\nai_control;\nai_control; #!\n}");
+bad('control in a server', '"ai_control" directive is not allowed here',
+    server => 'ai_control; #!');
+bad('control with an argument', 'invalid number of arguments in "ai_control"',
+    server => "location /s {\nai_control on; #!\n}");
 bad('status in a server', '"ai_status" directive is not allowed here',
     server => 'ai_status; #!');
 
@@ -754,6 +779,12 @@ like(scalar test(plan => 'ai_plan pro { models m; queue 5; }'),
     qr/\[warn\].*"queue" of ai_plan "pro" has no effect .* in .*:\d+$/m,
     'queue without a limit of concurrency');
 
+good('control below a gateway', server => 'location = /s { ai_control; }');
+good('breakers and capacities', provider => 'ai_provider p { api openai; '
+    . 'base https://h; breaker failures=1 errors=100% requests=1 window=1ms '
+    . 'cooldown=1ms; capacity 1 queue=1024 timeout=1ms; }');
+good('no rate of errors, no capacity', provider => 'ai_provider p { '
+    . 'api openai; base https://h; breaker errors=off; capacity 0 queue=0; }');
 good('status below a gateway', server => 'location = /s { ai_status; }');
 good('location without the gateway', server =>
     'location /x { ai_gateway off; proxy_pass http://h; }');
