@@ -102,6 +102,7 @@ ngx_http_ai_answer(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     ngx_http_ai_headers_strip(r);
 
     if (ngx_http_ai_headers_own(r, ctx) != NGX_OK
+        || ngx_http_ai_headers_route(r, ctx) != NGX_OK
         || ngx_http_ai_meter_start(r, ctx) != NGX_OK)
     {
         return NGX_ERROR;
