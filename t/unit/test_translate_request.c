@@ -1072,7 +1072,7 @@ test_choice(void **state)
 
         { TOOLED(",'tool_choice':{'type':'allowed_tools','allowed_tools':"
                  "{'mode':'auto','tools':[{'type':'function','function':{"
-                 "'name':'\\u0067'}}]}}"),
+                 "'name':'\\u0067','description':'d'}}]}}"),
           A_TOOLED("{'name':'g'" A_NONE, ""),
           G_IS(G_TOOLS G_MODE("'VALIDATED','allowedFunctionNames':['g']")) },
 
