@@ -564,6 +564,9 @@ ngx_int_t ngx_http_ai_target_headers(ngx_http_request_t *r,
 /* gives the client's own list of headers back */
 void ngx_http_ai_target_headers_restore(ngx_http_ai_ctx_t *ctx);
 
+/* SERVER_REWRITE: subrequests have the client's own, too */
+ngx_int_t ngx_http_ai_target_sub_handler(ngx_http_request_t *r);
+
 /* wraps peer.init of every upstream group */
 ngx_int_t ngx_http_ai_upstream_init(ngx_conf_t *cf);
 

@@ -17,7 +17,7 @@
 /* one "route" of a model: all that are set must hold */
 
 typedef struct {
-    ngx_str_t                  header;      /* lower case; len 0: not looked at */
+    ngx_str_t                  header;      /* lower case; len 0: none */
     ngx_str_t                  header_value;    /* '*' at its end: any rest */
     ngx_str_t                  label;       /* of the tenant */
     ngx_str_t                  label_value;

@@ -14,8 +14,8 @@ static ngx_int_t ngx_http_ai_route_param(ngx_conf_t *cf,
     ngx_http_ai_rule_t *rule, ngx_str_t *arg);
 static ngx_int_t ngx_http_ai_route_pair(ngx_str_t *pair, ngx_str_t *name,
     ngx_str_t *value);
-static ngx_int_t ngx_http_ai_route_header(ngx_http_ai_rule_t *rule,
-    ngx_str_t *pair);
+static ngx_int_t ngx_http_ai_route_header(ngx_conf_t *cf,
+    ngx_http_ai_rule_t *rule, ngx_str_t *pair);
 static ngx_int_t ngx_http_ai_route_size(ngx_str_t *value, size_t *size);
 static ngx_int_t ngx_http_ai_route_switch(ngx_str_t *value, unsigned *on);
 static ngx_int_t ngx_http_ai_route_to(ngx_conf_t *cf,
@@ -94,7 +94,7 @@ ngx_http_ai_route_param(ngx_conf_t *cf, ngx_http_ai_rule_t *rule,
     }
 
     if (ngx_http_ai_conf_param(arg, "header=", &s)) {
-        return ngx_http_ai_route_header(rule, &s);
+        return ngx_http_ai_route_header(cf, rule, &s);
     }
 
     if (ngx_http_ai_conf_param(arg, "label=", &s)) {
@@ -161,9 +161,11 @@ ngx_http_ai_route_pair(ngx_str_t *pair, ngx_str_t *name, ngx_str_t *value)
 /* credentials are gone when rules are looked at */
 
 static ngx_int_t
-ngx_http_ai_route_header(ngx_http_ai_rule_t *rule, ngx_str_t *pair)
+ngx_http_ai_route_header(ngx_conf_t *cf, ngx_http_ai_rule_t *rule,
+    ngx_str_t *pair)
 {
     u_char      *p;
+    ngx_str_t    name;
     ngx_uint_t   i;
 
     static ngx_str_t  keys[] = {
@@ -174,13 +176,18 @@ ngx_http_ai_route_header(ngx_http_ai_rule_t *rule, ngx_str_t *pair)
     };
 
     if (rule->header.len
-        || ngx_http_ai_route_pair(pair, &rule->header, &rule->header_value)
-           != NGX_OK)
+        || ngx_http_ai_route_pair(pair, &name, &rule->header_value) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    ngx_strlow(rule->header.data, rule->header.data, rule->header.len);
+    rule->header.len = name.len;
+    rule->header.data = ngx_pnalloc(cf->pool, name.len);
+    if (rule->header.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_strlow(rule->header.data, name.data, name.len);
 
     for (p = rule->header.data; p < rule->header.data + rule->header.len; p++)
     {

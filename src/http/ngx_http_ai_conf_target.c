@@ -172,13 +172,14 @@ ngx_http_ai_target_number(ngx_http_ai_target_t *t, ngx_str_t *arg)
 {
     ngx_int_t                  rc;
     ngx_str_t                  s;
+    ngx_msec_t                *msec;
     ngx_uint_t                *n;
     ngx_http_ai_target_arg_t  *p;
 
     for (p = ngx_http_ai_target_times; p->prefix; p++) {
         if (ngx_http_ai_conf_param(arg, p->prefix, &s)) {
-            return ngx_http_ai_conf_msec(&s, 1,
-                                     (ngx_msec_t *) ((u_char *) t + p->offset));
+            msec = (ngx_msec_t *) ((u_char *) t + p->offset);
+            return ngx_http_ai_conf_msec(&s, 1, msec);
         }
     }
 

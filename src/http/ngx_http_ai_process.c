@@ -43,6 +43,9 @@ ngx_http_ai_postconfiguration(ngx_conf_t *cf)
     if (ngx_http_ai_handler_add(cf, NGX_HTTP_POST_READ_PHASE,
                                 ngx_http_ai_mask_handler)
         != NGX_OK
+        || ngx_http_ai_handler_add(cf, NGX_HTTP_SERVER_REWRITE_PHASE,
+                                   ngx_http_ai_target_sub_handler)
+           != NGX_OK
         || ngx_http_ai_handler_add(cf, NGX_HTTP_REWRITE_PHASE,
                                    ngx_http_ai_attempt_handler)
            != NGX_OK

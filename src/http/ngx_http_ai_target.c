@@ -501,6 +501,30 @@ ngx_http_ai_target_headers_restore(ngx_http_ai_ctx_t *ctx)
 }
 
 
+/*
+ * SERVER_REWRITE of a subrequest (a mirror, say), which has copied the head of
+ * the main request while that one had our list: it gets the client's.
+ */
+
+ngx_int_t
+ngx_http_ai_target_sub_handler(ngx_http_request_t *r)
+{
+    ngx_http_ai_ctx_t  *ctx;
+
+    if (r == r->main) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_ai_ctx(r->main);
+
+    if (ctx && ctx->headers.part.elts) {
+        r->headers_in.headers = ctx->headers;
+    }
+
+    return NGX_DECLINED;
+}
+
+
 static ngx_uint_t
 ngx_http_ai_header_dropped(ngx_table_elt_t *h)
 {
