@@ -48,6 +48,7 @@ ngx_http_ai_end(ngx_http_ai_ctx_t *ctx)
     ngx_http_ai_target_headers_restore(ctx);
     ngx_http_ai_unwatch(ctx);
     ngx_http_ai_wait_end(ctx);
+    ngx_http_ai_gate_free(ctx);
 
     if (!ctx->admitted || ctx->ended) {
         return;
