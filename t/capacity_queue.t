@@ -226,4 +226,8 @@ sub idle {
 }
 
 
+# segments of workers that left may be read just now
+
+waitfor { !$t->leaks };
+
 $t->done;
