@@ -38,7 +38,7 @@ NOT_VALGRIND := conf_errors conf_scale request_flood request_tricks \
 	limit_queue limit_shared ledger_disk metering_drop pg_faults pg_hostile \
 	pg_pooler pg_tls billing_budget billing_faults billing_revoke \
 	lease_alone lease_nodes lease_cluster lease_aborts redis_faults \
-	redis_hostile redis_cluster
+	redis_hostile redis_cluster capacity_shares
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | \
@@ -183,6 +183,10 @@ schedules: build  ## N (1000) schedules of faults between nodes and Redis (long)
 aborts: build  ## N (100000) requests given up, with Redis (long)
 	ABORTS=$(or $(N),100000) prove -v t/lease_aborts.t
 
+shares: build  ## what plans get of a full provider, AI_SHARES (10) s a row
+	@AI_SHARES=$${AI_SHARES:-10} prove -v t/capacity_shares.t | \
+	    grep -E '^# |^not ok|^Result'
+
 model:  ## the model of the leases, with more of everything (long)
 	AI_MODEL=large prove -v t/model.t
 
@@ -266,5 +270,5 @@ clean:  ## remove what was built, save the SDKs
 	    $(BUILD)/.deps-build
 
 .PHONY: coverage help deps build test-module run key ledger test check unit fuzz asan valgrind \
-	bench kill-test schedules aborts format clean
+	bench kill-test schedules aborts shares format clean
 .SECONDARY:
