@@ -87,9 +87,6 @@ ngx_int_t ngx_http_ai_cache_store(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
 #endif
 
-/* for the body filter: a stream that is stored is sent on at once */
-void ngx_http_ai_cache_flush(ngx_http_ai_ctx_t *ctx, ngx_chain_t *out);
-
 
 /* ---- ngx_http_ai_conf_cache.c ---- */
 
