@@ -5,6 +5,7 @@
 
 
 #include "src/http/ngx_http_ai.h"
+#include "src/http/ngx_http_ai_routing.h"
 
 
 static ngx_command_t  ngx_http_ai_commands[] = {
@@ -79,6 +80,13 @@ static ngx_command_t  ngx_http_ai_commands[] = {
       offsetof(ngx_http_ai_loc_conf_t, gateway),
       NULL },
 
+    { ngx_string("ai_route_header"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ai_loc_conf_t, route_header),
+      NULL },
+
     { ngx_string("ai_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_ai_status,
@@ -89,6 +97,13 @@ static ngx_command_t  ngx_http_ai_commands[] = {
     { ngx_string("ai_admin"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE23,
       ngx_http_ai_admin,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ai_control"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_ai_control,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },

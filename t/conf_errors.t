@@ -315,10 +315,26 @@ provider('breaker', 'invalid parameter "failures=0"',
     'breaker failures=0; #!');
 provider('breaker window', 'invalid parameter "window=0"',
     'breaker window=0; #!');
-provider('breaker parameter', 'invalid parameter "errors=1"',
-    'breaker errors=1; #!');
+provider("breaker errors $_", qq(invalid parameter "errors=$_"),
+    "breaker errors=$_; #!")
+    for 1, '0%', '101%', '%', '-1%', '1.5%', 'none', '';
+provider('breaker requests', 'invalid parameter "requests=0"',
+    'breaker requests=0; #!');
+provider('breaker parameter', 'invalid parameter "probes=1"',
+    'breaker failures=1 probes=1; #!');
 provider('capacity', 'invalid number "-1" in "capacity" directive',
     'capacity -1; #!');
+provider("capacity with a queue $_", qq(invalid parameter "queue=$_"),
+    "capacity 1 queue=$_; #!")
+    for -1, 1025, 'long', '';
+provider('capacity with a timeout', 'invalid parameter "timeout=0"',
+    'capacity 1 queue=1 timeout=0; #!');
+provider('capacity parameter', 'invalid parameter "burst=1"',
+    'capacity 1 burst=1; #!');
+provider('a queue without a capacity', '"capacity" directive with "queue" '
+    . 'needs a number above 0', 'capacity 0 queue=1; #!');
+provider('a timeout without a queue', '"capacity" directive with "timeout" '
+    . 'needs "queue"', 'capacity 1 timeout=1s; #!');
 provider('cap_field', 'invalid value "max" in "cap_field" directive',
     'cap_field max; #!');
 provider('identify', 'invalid value "yes" in "identify" directive',
@@ -377,8 +393,10 @@ model('unit twice', 'invalid parameter "image=2"',
 model('context', 'invalid number "0" in "context" directive', 'context 0; #!');
 model('max_output', 'invalid number "1k" in "max_output"',
     'max_output 1k; #!');
-model('weight of nothing', 'invalid parameter "weight=0"',
-    'target p weight=0; #!');
+model('weight below nothing', 'invalid parameter "weight=-1"',
+    'target p weight=-1; #!');
+model('weight past all', 'invalid parameter "weight=65536"',
+    'target p weight=65536; #!');
 model('weight of a fallback', 'invalid parameter "weight=5"',
     'fallback p weight=5; #!');
 model('timeout of nothing', 'invalid parameter "timeout=0"',
@@ -408,6 +426,135 @@ bad('target of no provider', 'no ai_provider "q" for target of ai_model "m"',
 bad('fallback to no provider', 'no ai_provider "q" for fallback of',
     model => "ai_model m { #!\n price input=1; target p; fallback q;\n}");
 bad('model twice', 'duplicate ai_model "m"', top => 'ai_model m { #!');
+
+
+# ---- targets, and which of them a request goes to
+
+model("target parameter $_", qq(invalid parameter "$_"), "target p $_; #!")
+    for qw(capacity=0 capacity=65536 capacity=x context=0 context=1k
+        canary=101 canary=-1 canary=x canary=% model= weight= total=0);
+model("name of a target $_", qq(invalid name "$_"), "target p name=$_; #!")
+    for '', 'a/b', 'a,b', 'x' x 65;
+model("canary with $_", qq(invalid parameter "$_"),
+    "target p canary=5 $_; #!")
+    for qw(errors=0 errors=101% errors=x% p99=0 p99=soon window=0 window=999ms
+        requests=0);
+model("$_ without a canary", '"target" directive has a parameter that needs '
+    . '"canary="', "target p $_; #!")
+    for qw(errors=5% p99=2s window=1m requests=20);
+model('weight of a canary', '"target" directive has both "weight=" and '
+    . '"canary="', "target p $_; #!") for 'weight=5 canary=5',
+    'canary=5 weight=5';
+model("fallback with $_", qq(invalid parameter "$_"), "fallback p $_; #!")
+    for qw(weight=1 canary=5 errors=5%);
+
+targets('two targets of one name', 'duplicate target "a" in ai_model "m"',
+    'target p name=a; target p name=a model=x;');
+targets('the same target twice',
+    'duplicate target of model "m" at ai_provider "p" in ai_model "m"',
+    'target p; fallback p name=again;');
+targets('nothing but canaries', 'no "target" with a weight, nor a fallback',
+    'target p canary=5;');
+targets('no weight at all', 'no "target" with a weight, nor a fallback',
+    'target p weight=0; target p model=x weight=0;');
+targets('canaries of more than all', 'canaries of more than 100 percent',
+    'target p; target p model=x canary=60; target p model=y canary=41;');
+
+model("route without $_->[0]", qq("route" directive has no $_->[1]),
+    "route $_->[2]; #!") for
+    [ 'targets', '"to="', 'stream=on' ],
+    [ 'a condition', 'condition', 'to=p' ];
+model("route $_", qq(invalid parameter "$_"), "route to=p $_; #!")
+    for qw(to=q header= header=x header=x: header=:y label= label=a label=a:
+        label=:b body_min=0 body_min=x body_max=0 body_max= stream=yes
+        tools=1 images= when=x header=x-api-key:a header=AUTHORIZATION:*
+        header=a.b:c);
+model("route with two of $_", qq(invalid parameter "$_"),
+    "route $_ $_ to=p; #!")
+    for qw(header=a:b label=a:b body_min=1 body_max=1 stream=on tools=off
+        images=on);
+model("route to $_", qq(invalid parameter "to=$_"), "route tools=on to=$_; #!")
+    for '', ',', 'a,', ',a', 'a,,b', 'a,a';
+model('route of no size', '"route" directive has a "body_min" above its '
+    . '"body_max"', 'route body_min=2k body_max=1k to=p; #!');
+bad('route to no target', 'no target "q" for "route" in ai_model "m"',
+    model => "ai_model m { price input=1; target p;\nroute tools=on to=p,q; #!"
+        . "\n}");
+
+model("prefer $_", qq(invalid value "$_" in "prefer"), "prefer $_; #!")
+    for qw(speed weights);
+model('sticky of nothing', '"sticky" directive has an empty value',
+    'sticky ""; #!');
+like(test(model => 'ai_model m { price input=1; target p; '
+    . 'sticky $nothing; }'), qr/\[emerg\].* unknown "nothing" variable/,
+    'sticky by an unknown variable');
+model("attempts $_", qq(invalid number "$_" in "attempts"), "attempts $_; #!")
+    for qw(0 -1 x);
+model('attempts past the row', '"attempts" directive must be between 1 and 8',
+    'attempts 9; #!');
+model("total $_", '"total" directive has an invalid time', "total $_; #!")
+    for qw(0 x 60d);
+model("retry $_", '"retry" directive has an invalid time', "retry $_; #!")
+    for qw(x 60d -1s);
+model("failover $_", qq(invalid status "$_" in "failover"),
+    "failover 503 $_; #!") for qw(399 600 5xx);
+model("failover $_", qq(status "$_" never fails over), "failover $_ 503; #!")
+    for qw(400 401 403 404 413 422);
+
+for my $word ('prefer cost', 'sticky x', 'attempts 2', 'total 1s', 'retry 1s',
+    'failover 500')
+{
+    my ($name) = $word =~ /^(\w+)/;
+
+    model("$name twice", qq("$name" directive is duplicate),
+        "$word;\n$word; #!");
+    model("$name without a value", qq(invalid number of arguments in "$name"),
+        "$name; #!");
+}
+
+model('task without a model', 'invalid number of arguments in "task"',
+    'task code; #!');
+model('task twice', 'duplicate task "code"',
+    "task code a;\ntask code b; #!");
+model('default twice', '"default" directive is duplicate',
+    "default a;\ndefault b; #!");
+model('name of a task', 'invalid name "a b"', 'task "a b" m; #!');
+
+for my $word ('price input=1', 'unit image=1', 'target p', 'fallback p',
+    'context 5', 'max_output 5', 'prefer cost', 'route tools=on to=p')
+{
+    my ($name) = $word =~ /^(\w+)/;
+
+    bad("virtual model with $name", qq("$name" beside "task" or "default" in )
+        . 'ai_model "v"', top => "ai_model v { #!\n$word; default m;\n}");
+}
+
+bad('task of no model', 'no ai_model "none" for ai_model "v"',
+    top => "ai_model v { #!\ntask code none; default m;\n}");
+bad('virtual model of a virtual one', 'virtual ai_model "w" in ai_model "v"',
+    top => "ai_model v { #!\ndefault w;\n}\nai_model w { default m; }");
+bad('virtual model of itself', 'virtual ai_model "v" in ai_model "v"',
+    top => "ai_model v { #!\ndefault v;\n}");
+
+good('all words of choosing', top => 'ai_alias other m; '
+    . 'ai_model v { task code m; task a.b-c other; default m; }',
+    model => 'ai_model m { price input=2; context 1000; target p weight=5 '
+    . 'capacity=3 context=65536; target p model=x weight=0 name=drained; '
+    . 'target p model=y canary=5 errors=5% p99=2s window=1m requests=20; '
+    . 'target p model=z canary=95% name=late; fallback p model=w context=9; '
+    . 'route header=X-Route:a* label=team:search body_min=1k body_max=1m '
+    . 'stream=on tools=off images=on to=p,p/y,p/w; '
+    . 'route header=x_b:*:c to=drained; prefer latency; '
+    . 'sticky $http_x_user$arg_user; attempts 8; total 30s; retry 0; '
+    . 'failover 418 451 599; }');
+good('a fallback in place of a weight',
+    model => 'ai_model m { price input=2; target p weight=0; '
+    . 'fallback p model=x; }');
+good('64 targets', model => 'ai_model m { price input=2; '
+    . join(' ', map { "target p model=t$_;" } 1 .. 64) . ' }');
+model('65 targets', '"target" directive is one too many',
+    join("\n", map { "target p model=t$_;" . ($_ == 65 ? ' #!' : '') }
+        1 .. 65));
 bad('long model name', 'it must be 1 to 128 characters',
     top => 'ai_model ' . 'm' x 129 . ' { #!');
 
@@ -546,6 +693,15 @@ bad('status behind the gateway', '"ai_status" directive is incompatible with',
     server => "location /s {\nai_gateway on;\nai_status; #!\n}");
 bad('status twice', '"ai_status" directive is duplicate',
     server => "location /s {\nai_status;\nai_status; #!\n}");
+bad('control behind the gateway',
+    '"ai_control" directive is incompatible with',
+    server => "location /s {\nai_gateway on;\nai_control; #!\n}");
+bad('control twice', '"ai_control" directive is duplicate',
+    server => "location /s {\nai_control;\nai_control; #!\n}");
+bad('control in a server', '"ai_control" directive is not allowed here',
+    server => 'ai_control; #!');
+bad('control with an argument', 'invalid number of arguments in "ai_control"',
+    server => "location /s {\nai_control on; #!\n}");
 bad('status in a server', '"ai_status" directive is not allowed here',
     server => 'ai_status; #!');
 
@@ -623,6 +779,12 @@ like(scalar test(plan => 'ai_plan pro { models m; queue 5; }'),
     qr/\[warn\].*"queue" of ai_plan "pro" has no effect .* in .*:\d+$/m,
     'queue without a limit of concurrency');
 
+good('control below a gateway', server => 'location = /s { ai_control; }');
+good('breakers and capacities', provider => 'ai_provider p { api openai; '
+    . 'base https://h; breaker failures=1 errors=100% requests=1 window=1ms '
+    . 'cooldown=1ms; capacity 1 queue=1024 timeout=1ms; }');
+good('no rate of errors, no capacity', provider => 'ai_provider p { '
+    . 'api openai; base https://h; breaker errors=off; capacity 0 queue=0; }');
 good('status below a gateway', server => 'location = /s { ai_status; }');
 good('location without the gateway', server =>
     'location /x { ai_gateway off; proxy_pass http://h; }');
@@ -813,6 +975,17 @@ sub model {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     bad("model: $title", $text, model => "ai_model m {\n$line\n}");
+}
+
+
+# what is seen when the block of a model ends
+
+sub targets {
+    my ($title, $text, $words) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    bad("model: $title", $text,
+        model => "ai_model m { #!\nprice input=1; $words\n}");
 }
 
 

@@ -99,6 +99,10 @@ int ai_route_find(ai_route_t *rt, const ai_str_t *method,
     const ai_str_t *path, const ai_str_t *args, unsigned hints,
     const char **allow);
 
+/* whether ai_route_build() would make one: AI_OK or AI_DECLINED */
+int ai_route_serves(const ai_route_t *rt, ai_dialect_t api,
+    const ai_str_t *base, const ai_str_t *api_version);
+
 /*
  * Appends the path and query that a provider gets for an endpoint.
  * "api" is the provider's own dialect (AI_DIALECT_AZURE for Azure).  "base" is

@@ -26,8 +26,8 @@ AI_HIDDEN_BEGIN
 #define AI_BOARD_KEYS     1024      /* of all providers */
 #define AI_BOARD_NONE     UINT32_MAX
 
-/* of a target: SHA-256's first bytes of "model\0provider\0model there"; of a
-   key: of the provider's name and the key */
+/* of a target: SHA-256's first bytes of "model\0provider\0model there\0name",
+   and what it is; of a key: of the provider's name and the key */
 
 #define AI_BOARD_ID  16
 
@@ -77,6 +77,16 @@ uint32_t ai_board_target(ai_board_t *bd, const ai_char id[AI_BOARD_ID],
 uint32_t ai_board_key(ai_board_t *bd, const ai_char id[AI_BOARD_ID],
     uint64_t now_ms);
 
+/*
+ * [locked] The place that it has; else AI_BOARD_NONE.  Those asked for at this
+ * very time never go: where all of a configuration are asked for first, none of
+ * them makes room for a new one.
+ */
+uint32_t ai_board_target_find(ai_board_t *bd, const ai_char id[AI_BOARD_ID],
+    uint64_t now_ms);
+uint32_t ai_board_key_find(ai_board_t *bd, const ai_char id[AI_BOARD_ID],
+    uint64_t now_ms);
+
 
 /* ---- on the request's way ---- */
 
@@ -95,9 +105,9 @@ ai_target_state_t ai_board_ask(const ai_board_t *bd, uint32_t target,
 
 /*
  * [locked] An attempt goes there: ask and begin in one.  "tokens" is the guess
- * at what it uses.  Half open, it is the one probe: *probe is set and must be
- * given to ai_board_end(); a probe that never ends is forgotten after a
- * cool-down.
+ * at what it uses.  Half open, it is the one probe: *probe is its number, not
+ * 0, and must be given to ai_board_end(); a probe that never ends is forgotten
+ * after a cool-down, and what it says later does not open or close anything.
  */
 ai_target_state_t ai_board_begin(ai_board_t *bd, uint32_t target,
     uint64_t tokens, uint64_t now_ms, uint64_t *wait_ms, unsigned *probe);
@@ -124,8 +134,10 @@ typedef enum {
 /*
  * [locked] An attempt that began has ended: called at the answer's head
  * (first_byte_ms since the attempt began) or at its failure.  retry_ms < 0: the
- * answer did not say; a 429 without it rests for a second, then longer, up to a
- * minute.  "random" spreads the cool-down.
+ * answer did not say; a 429 without it (or with 0) rests for a second, then
+ * longer, up to a minute; whatever was said, ten minutes at most.  "random"
+ * spreads the cool-down, which does not grow: a probe is one request that goes
+ * elsewhere when it fails.
  */
 ai_board_change_t ai_board_end(ai_board_t *bd, uint32_t target,
     ai_outcome_t outcome, unsigned probe, uint32_t first_byte_ms,
@@ -206,6 +218,7 @@ typedef struct {
     uint64_t         limited;
     uint64_t         opened;        /* times */
     uint32_t         weight;
+    uint32_t         stepped;       /* the canary's last step back was from */
     uint32_t         latency_ms;
     uint32_t         p99_ms;        /* of the canary's window, 0: none */
     int64_t          requests;      /* announced, as counted down; < 0: not */

@@ -29,6 +29,7 @@ AI_HIDDEN_BEGIN
 #define AI_GATE_PARTIES   32        /* plans that use one gate at a time; more
                                        count as one of best effort */
 #define AI_GATE_WAITERS   1024      /* of all gates together */
+#define AI_GATE_CAPACITY  1000000   /* more is that many */
 #define AI_GATE_ID        16
 #define AI_GATE_NONE      UINT32_MAX
 
@@ -63,12 +64,22 @@ typedef struct {
     uint32_t         worker;    /* place in the book */
 } ai_gate_ask_t;
 
-/* opaque to the caller: gate, party and worker of a place that was taken */
+/*
+ * The plan is known to the gate from now on, before its first request, until
+ * the next ai_gate_get(): what is dedicated to it stays free.  Others are known
+ * from their first request on, until they were idle for an hour.
+ */
+void ai_gate_plan(ai_gates_t *gs, uint32_t gate, const ai_gate_ask_t *ask,
+    uint64_t now_ms);
+
+/* opaque to the caller: a place that was taken, and by which life of the
+   worker */
 
 typedef struct {
     uint32_t         gate;
     uint16_t         party;
     uint16_t         worker;
+    uint32_t         epoch;
 } ai_gate_ticket_t;
 
 /*
@@ -83,21 +94,24 @@ void ai_gate_free(ai_gates_t *gs, const ai_gate_ticket_t *ticket,
 
 /*
  * A place in the line of a full gate until deadline_ms.  AI_BUSY: the line is
- * full.  The waiter's worker asks ai_gate_waiter() from time to time.
+ * full, and nobody in it has a lesser right to wait.  The waiter's worker asks
+ * ai_gate_waiter() from time to time, the first time at once.
  */
 int ai_gate_join(ai_gates_t *gs, uint32_t gate, const ai_gate_ask_t *ask,
     uint64_t now_ms, uint64_t deadline_ms, uint32_t *waiter);
 
 /*
  * AI_OK: it is its turn, the ticket is the caller's and the waiter gone.
- * AI_AGAIN: not yet.  AI_BUSY: its deadline has passed, the waiter is gone.
- * AI_ERROR: there is no such waiter (its worker was thought dead).
+ * AI_AGAIN: not yet.  AI_BUSY: its deadline has passed or another was let into
+ * a full line in its place (or its worker was thought dead); the waiter is
+ * gone.  AI_ERROR: there never was such a waiter.
  */
 int ai_gate_waiter(ai_gates_t *gs, uint32_t waiter, const ai_gate_ask_t *ask,
     uint64_t now_ms, ai_gate_ticket_t *ticket);
 
 /* it waits no more */
-void ai_gate_leave(ai_gates_t *gs, uint32_t waiter, const ai_gate_ask_t *ask);
+void ai_gate_leave(ai_gates_t *gs, uint32_t waiter, const ai_gate_ask_t *ask,
+    uint64_t now_ms);
 
 /* a worker begins in this place, or has died there: nothing of it is left */
 void ai_gate_worker(ai_gates_t *gs, uint32_t worker, uint64_t now_ms);

@@ -176,6 +176,12 @@ ai_scan_value(ai_scan_t *sc, const ai_json_token_t *tok)
         return ai_scan_refuse(sc, m, ai_scan_type_text(types));
     }
 
+    if ((m->bits & AI_M_IMAGE) && tok->type != AI_JSON_NULL
+        && !(tok->type == AI_JSON_ARRAY && ai_scan_empty(sc)))
+    {
+        sc->rq->pictures = 1;
+    }
+
     if (m->take
         && (!sc->element || (m->bits & AI_M_EACH))
         && (tok->type != AI_JSON_NULL || (m->bits & AI_M_NULLS))

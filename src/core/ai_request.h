@@ -80,6 +80,8 @@ typedef struct {
     uint64_t         characters;    /* speech: code points of "input" */
     uint64_t         media;     /* images, sounds, files in the body itself */
     uint64_t         media_bytes;       /* of them, as they stand there */
+    unsigned         tools:1;   /* some tool is offered to the model */
+    unsigned         pictures:1;    /* an image among the input, also by URL */
     uint64_t         searches;  /* sum of the bounded web searches' max_uses */
     unsigned         unbounded;
     ai_str_t         service_tier;      /* into the body, escaped; or empty */

@@ -28,6 +28,7 @@ static const ai_level_t  ai_source_level =
 /* results of the provider's own tools are objects, and only read back */
 
 static const ai_member_t  ai_block_members[] = {
+    { ai_string("type"), 0, ai_take_image_type, NULL, NULL },
     { ai_string("source"), 0, NULL, &ai_source_level, NULL },
     { ai_string("content"), 0, NULL, &ai_block_level, NULL },
     { ai_string("file_id"), 0, ai_take_refused, NULL, AI_TEXT_FILE }

@@ -18,6 +18,7 @@ static int ai_take_config(ai_scan_t *sc, const ai_member_t *m,
 static int ai_config_leave(ai_scan_t *sc, unsigned empty);
 static int ai_take_file_uri(ai_scan_t *sc, const ai_member_t *m,
     const ai_json_token_t *tok);
+static int ai_gemini_tool_enter(ai_scan_t *sc);
 
 
 /* ---- contents ---- */
@@ -26,6 +27,8 @@ static int ai_take_file_uri(ai_scan_t *sc, const ai_member_t *m,
 static const ai_level_t  ai_gemini_part_level;
 
 static const ai_member_t  ai_file_data_members[] = {
+    { ai_string("mimeType"), 0, ai_take_image_type, NULL, NULL },
+    { ai_string("mime_type"), AI_M_SAME, ai_take_image_type, NULL, NULL },
     { ai_string("fileUri"), AI_M_STR|AI_M_NULL, ai_take_file_uri, NULL,
       NULL },
     { ai_string("file_uri"), AI_M_STR|AI_M_NULL|AI_M_SAME, ai_take_file_uri,
@@ -37,6 +40,8 @@ static const ai_level_t  ai_file_data_level =
 
 
 static const ai_member_t  ai_inline_data_members[] = {
+    { ai_string("mimeType"), 0, ai_take_image_type, NULL, NULL },
+    { ai_string("mime_type"), AI_M_SAME, ai_take_image_type, NULL, NULL },
     { ai_string("data"), 0, ai_take_media, NULL, NULL }
 };
 
@@ -109,7 +114,8 @@ static const ai_member_t  ai_gemini_tool_other =
     { ai_string("tools"), 0, ai_take_hosted, NULL, NULL };
 
 static const ai_level_t  ai_gemini_tool_level =
-    ai_level(ai_gemini_tool_members, NULL, &ai_gemini_tool_other, NULL, NULL);
+    ai_level(ai_gemini_tool_members, NULL, &ai_gemini_tool_other,
+             ai_gemini_tool_enter, NULL);
 
 
 /* ---- the bodies ---- */
@@ -291,4 +297,13 @@ ai_take_file_uri(ai_scan_t *sc, const ai_member_t *m,
     }
 
     return ai_take_url(sc, m, tok);
+}
+
+
+static int
+ai_gemini_tool_enter(ai_scan_t *sc)
+{
+    sc->rq->tools = 1;
+
+    return AI_OK;
 }

@@ -77,7 +77,7 @@ static const ai_level_t  ai_data_level =
 static const ai_level_t  ai_part_level;
 
 static const ai_member_t  ai_part_members[] = {
-    { ai_string("image_url"), 0, ai_take_url, &ai_url_level, NULL },
+    { ai_string("image_url"), AI_M_IMAGE, ai_take_url, &ai_url_level, NULL },
     { ai_string("video_url"), 0, ai_take_url, &ai_url_level, NULL },
     { ai_string("audio_url"), 0, ai_take_url, &ai_url_level, NULL },
     { ai_string("document_url"), 0, ai_take_url, &ai_url_level, NULL },
@@ -265,7 +265,7 @@ const ai_level_t  ai_level_completions =
 
 
 static const ai_member_t  ai_embed_input_members[] = {
-    { ai_string("image"), 0, ai_take_data, &ai_url_level, NULL },
+    { ai_string("image"), AI_M_IMAGE, ai_take_data, &ai_url_level, NULL },
     { ai_string("video"), 0, ai_take_data, &ai_url_level, NULL },
     { ai_string("url"), 0, ai_take_url, NULL, NULL }
 };
@@ -286,10 +286,12 @@ const ai_level_t  ai_level_moderations =
 
 
 static const ai_member_t  ai_images_members[] = {
-    { ai_string("image"), AI_M_EACH, ai_take_data, &ai_url_level, NULL },
-    { ai_string("images"), AI_M_EACH, ai_take_data, &ai_embed_input_level,
+    { ai_string("image"), AI_M_EACH|AI_M_IMAGE, ai_take_data, &ai_url_level,
       NULL },
-    { ai_string("image_url"), AI_M_EACH, ai_take_url, &ai_url_level, NULL }
+    { ai_string("images"), AI_M_EACH|AI_M_IMAGE, ai_take_data,
+      &ai_embed_input_level, NULL },
+    { ai_string("image_url"), AI_M_EACH|AI_M_IMAGE, ai_take_url,
+      &ai_url_level, NULL }
 };
 
 const ai_level_t  ai_level_images =

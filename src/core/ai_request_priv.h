@@ -37,6 +37,7 @@ AI_HIDDEN_BEGIN
 #define AI_M_EACH   (1u << 24)  /* take() is called for each element, too */
 #define AI_M_NULLS  (1u << 25)  /* take() wants to see null */
 #define AI_M_SAME   (1u << 26)  /* another spelling of the row above */
+#define AI_M_IMAGE  (1u << 27)  /* its value is an image, or where one lies */
 
 
 typedef struct ai_level_s   ai_level_t;
@@ -218,6 +219,10 @@ int ai_take_tool_type(ai_scan_t *sc, const ai_member_t *m,
 int ai_take_tool_uses(ai_scan_t *sc, const ai_member_t *m,
     const ai_json_token_t *tok);
 int ai_take_tool_model(ai_scan_t *sc, const ai_member_t *m,
+    const ai_json_token_t *tok);
+
+/* a "type" that is "image", a media type of one */
+int ai_take_image_type(ai_scan_t *sc, const ai_member_t *m,
     const ai_json_token_t *tok);
 
 int ai_tool_enter(ai_scan_t *sc);

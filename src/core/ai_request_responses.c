@@ -24,7 +24,7 @@ static int ai_inner_tool_leave(ai_scan_t *sc, unsigned empty);
 static const ai_level_t  ai_item_part_level;
 
 static const ai_member_t  ai_item_part_members[] = {
-    { ai_string("image_url"), 0, ai_take_url, NULL, NULL },
+    { ai_string("image_url"), AI_M_IMAGE, ai_take_url, NULL, NULL },
     { ai_string("file_url"), 0, ai_take_url, NULL, NULL },
     { ai_string("video_url"), 0, ai_take_url, NULL, NULL },
     { ai_string("file_data"), 0, ai_take_data, NULL, NULL },

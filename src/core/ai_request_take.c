@@ -4,6 +4,7 @@
  */
 
 
+#include <strings.h>
 #include "ai_request_priv.h"
 
 
@@ -329,8 +330,35 @@ ai_take_data(ai_scan_t *sc, const ai_member_t *m, const ai_json_token_t *tok)
 
 
 int
+ai_take_image_type(ai_scan_t *sc, const ai_member_t *m,
+    const ai_json_token_t *tok)
+{
+    ptrdiff_t  len;
+    ai_char    type[128];
+
+    (void) m;
+
+    if (tok->type != AI_JSON_STRING) {
+        return AI_OK;
+    }
+
+    len = ai_json_unescape(type, sizeof(type), tok->data, tok->len);
+
+    if (len >= 5 && strncasecmp((char *) type, "image", 5) == 0
+        && (len == 5 || type[5] == '/'))
+    {
+        sc->rq->pictures = 1;
+    }
+
+    return AI_OK;
+}
+
+
+int
 ai_tool_enter(ai_scan_t *sc)
 {
+    sc->rq->tools = 1;
+
     memset(sc->tool, 0, sizeof(ai_tool_t));
 
     return AI_OK;

@@ -140,23 +140,21 @@ ai_base_has_version(const ai_str_t *base)
 }
 
 
-static int
+static const ai_str_t *
+ai_build_version(const ai_route_t *rt, const ai_str_t *api_version)
+{
+    return (rt->deployment && rt->version.len) ? &rt->version : api_version;
+}
+
+
+static void
 ai_build_azure(ai_buf_t *b, const ai_route_t *rt, const ai_str_t *base,
     const ai_str_t *model, const ai_str_t *api_version)
 {
-    const ai_str_t  *version;
-
     if (ai_base_has_version(base)) {
         ai_buf_str(b, base);
         ai_buf_str(b, &ai_api_paths[rt->ep]);
-        return AI_OK;
-    }
-
-    version = (rt->deployment && rt->version.len) ? &rt->version
-                                                  : api_version;
-
-    if (rt->ep == AI_EP_MODERATIONS || version == NULL || version->len == 0) {
-        return AI_DECLINED;
+        return;
     }
 
     ai_buf_str(b, base);
@@ -174,13 +172,11 @@ ai_build_azure(ai_buf_t *b, const ai_route_t *rt, const ai_str_t *base,
 
     ai_buf_str(b, &ai_api_paths[rt->ep]);
     ai_buf_cstr(b, "?api-version=");
-    ai_buf_escape(b, version);
-
-    return AI_OK;
+    ai_buf_escape(b, ai_build_version(rt, api_version));
 }
 
 
-static int
+static void
 ai_build_gemini(ai_buf_t *b, const ai_route_t *rt, const ai_str_t *base,
     const ai_str_t *model)
 {
@@ -213,16 +209,15 @@ ai_build_gemini(ai_buf_t *b, const ai_route_t *rt, const ai_str_t *base,
     if (rt->sse && rt->ep == AI_EP_STREAM_GENERATE) {
         ai_buf_cstr(b, "?alt=sse");
     }
-
-    return AI_OK;
 }
 
 
 int
-ai_route_build(ai_buf_t *b, const ai_route_t *rt, ai_dialect_t api,
-    const ai_str_t *base, const ai_str_t *model, const ai_str_t *api_version)
+ai_route_serves(const ai_route_t *rt, ai_dialect_t api, const ai_str_t *base,
+    const ai_str_t *api_version)
 {
-    ai_dialect_t  family;
+    ai_dialect_t     family;
+    const ai_str_t  *version;
 
     if (rt->ep == AI_EP_NONE || rt->ep > AI_EP_COUNT_TOKENS) {
         return AI_DECLINED;
@@ -232,16 +227,37 @@ ai_route_build(ai_buf_t *b, const ai_route_t *rt, ai_dialect_t api,
              : rt->ep <= AI_EP_MESSAGES_COUNT ? AI_DIALECT_ANTHROPIC
              : AI_DIALECT_GEMINI;
 
-    if (api == AI_DIALECT_AZURE && family == AI_DIALECT_OPENAI) {
-        return ai_build_azure(b, rt, base, model, api_version);
+    if (api != AI_DIALECT_AZURE || family != AI_DIALECT_OPENAI) {
+        return api == family ? AI_OK : AI_DECLINED;
     }
 
-    if (api != family) {
+    if (ai_base_has_version(base)) {
+        return AI_OK;
+    }
+
+    version = ai_build_version(rt, api_version);
+
+    return (rt->ep != AI_EP_MODERATIONS && version && version->len)
+           ? AI_OK : AI_DECLINED;
+}
+
+
+int
+ai_route_build(ai_buf_t *b, const ai_route_t *rt, ai_dialect_t api,
+    const ai_str_t *base, const ai_str_t *model, const ai_str_t *api_version)
+{
+    if (ai_route_serves(rt, api, base, api_version) != AI_OK) {
         return AI_DECLINED;
     }
 
+    if (api == AI_DIALECT_AZURE) {
+        ai_build_azure(b, rt, base, model, api_version);
+        return AI_OK;
+    }
+
     if (api == AI_DIALECT_GEMINI) {
-        return ai_build_gemini(b, rt, base, model);
+        ai_build_gemini(b, rt, base, model);
+        return AI_OK;
     }
 
     ai_buf_str(b, base);

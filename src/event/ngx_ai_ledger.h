@@ -41,6 +41,12 @@ typedef struct {
 typedef ngx_uint_t (*ngx_ai_parties_pt)(void *data, const ai_str_t *tenant,
     const ai_str_t *key, ngx_ai_parties_t *p);
 
+/*
+ * A worker is known to be dead, and has its place in the book yet: what it held
+ * elsewhere under that place can go.  Called in any thread, under no lock.
+ */
+typedef void (*ngx_ai_dead_pt)(void *data, ngx_uint_t worker);
+
 typedef struct ngx_ai_directory_s  ngx_ai_directory_t;
 
 /* ngx_ai_directory_save() */
@@ -54,7 +60,8 @@ typedef struct {
     size_t            rotate;   /* usage.jsonl is renamed past it; 64m */
     ngx_uid_t         user;     /* of the workers; (ngx_uid_t) -1: ours */
     ngx_ai_parties_pt parties;
-    void             *data;     /* of parties */
+    ngx_ai_dead_pt    dead;     /* NULL: nothing else is to be done */
+    void             *data;     /* of both */
     ngx_ai_save_pt    save;     /* of the directory, by the sink's thread */
     ngx_ai_directory_t *directory;
     unsigned          database:1;   /* rows are shipped, see ngx_ai_spool.h */

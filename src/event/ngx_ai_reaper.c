@@ -304,6 +304,11 @@ ngx_ai_sink_reap(ngx_ai_sink_t *s)
         }
 
         if (ngx_ai_reap_dead(s, &who[worker]) == NGX_OK) {
+
+            if (s->conf.dead) {
+                s->conf.dead(s->conf.data, worker);
+            }
+
             ngx_ai_reap_worker(s, worker, &who[worker]);
         }
     }

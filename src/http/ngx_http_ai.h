@@ -96,11 +96,13 @@ typedef struct {
     ngx_msec_t                 timeout;     /* 60s, between reads */
     ngx_msec_t                 total;       /* 0: none */
     ngx_uint_t                 capacity;    /* 0: the provider's alone */
-    ngx_uint_t                 context;     /* 0: the model's */
+    ngx_uint_t                 context;     /* resolved: its own, priced's or
+                                               the model's; 0: unknown */
     ngx_uint_t                 canary_errors;       /* percent */
     ngx_msec_t                 canary_p99;
     ngx_msec_t                 canary_window;
     ngx_uint_t                 canary_requests;
+    uint64_t                   salt;        /* of its name */
     uint32_t                   place;       /* on the board; AI_BOARD_NONE */
     uint32_t                   gate;        /* AI_GATE_NONE: no capacity */
     unsigned                   fallback:1;
@@ -134,6 +136,10 @@ struct ngx_http_ai_model_s {
                                                none; ngx_http_ai_choose.c */
     ngx_array_t               *tasks;       /* of a virtual model; NULL: it is
                                                none */
+    ngx_http_ai_candidate_t   *ready;       /* its one target, then fallbacks,
+                                               where there is nothing to choose
+                                               by; NULL */
+    uint64_t                   salt;        /* of its name */
     ngx_http_ai_prefer_t       prefer;
     ngx_http_complex_value_t  *sticky;      /* NULL: by tenant */
     ngx_array_t               *statuses;    /* of ngx_uint_t, that fail over
@@ -145,6 +151,8 @@ struct ngx_http_ai_model_s {
     ngx_uint_t                 index;       /* in mcf->models */
     u_char                    *file;
     ngx_uint_t                 line;
+    unsigned                   contexts:1;  /* those of its targets differ */
+    unsigned                   priced:1;    /* a target has another's prices */
 };
 
 
@@ -248,6 +256,7 @@ typedef struct {
 
     ngx_array_t                locations;   /* of ngx_http_ai_location_t, to
                                                be checked at the end */
+    ngx_array_t                jumps;       /* of ngx_http_ai_loc_conf_t * */
     unsigned                   enabled:1;   /* some location has ai_gateway or
                                                ai_admin */
 
@@ -303,12 +312,19 @@ typedef struct {
     unsigned                   own:1;       /* which stands right here */
     ngx_array_t               *admins;      /* of ngx_http_ai_admin_t; NULL: no
                                                ai_admin */
+    ngx_flag_t                 route_header;
+    void                     **loc_conf;    /* that this one stands in */
+    void                     **jump_conf;   /* and its copy while an attempt
+                                               runs; ngx_http_ai_jump.c */
     ngx_str_t                  cache_key;   /* proxy_cache_key, as written */
     ngx_str_t                  cache_zone;  /* proxy_cache beside ai_gateway */
 } ngx_http_ai_loc_conf_t;
 
 
 /* ---- look-ups, all of them without I/O ---- */
+
+#define ngx_http_ai_str_equal(a, b)                                          \
+    ((a)->len == (b)->len && ngx_memcmp((a)->data, (b)->data, (a)->len) == 0)
 
 ngx_http_ai_key_t *ngx_http_ai_key_find(ngx_http_ai_main_conf_t *mcf,
     u_char digest[AI_KEY_DIGEST]);
@@ -401,6 +417,8 @@ typedef struct {
     ngx_http_ai_admin_t       *admin;       /* at ai_admin; NULL: nobody */
 
     ai_route_t                 route;
+    ai_route_t                *sent_route;  /* of the provider's dialect; route,
+                                               or what it was translated to */
     ngx_http_ai_model_t       *model;
     const ai_price_t          *price;       /* of the model, as admitted */
     ngx_http_ai_priced_t      *priced;      /* what the directory was asked */
@@ -543,9 +561,8 @@ ngx_int_t ngx_http_ai_body_read(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
 
 /*
- * Chooses the provider's URL and headers and makes the body it gets, from the
- * scan that admission left in rq.  NGX_DECLINED: the target does not speak
- * this endpoint.
+ * Makes the provider's URL and headers and the body it gets, from the scan of
+ * the client's in rq.  NGX_DECLINED: the target does not speak this endpoint.
  */
 ngx_int_t ngx_http_ai_target_url(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
@@ -557,12 +574,11 @@ ngx_int_t ngx_http_ai_target_headers(ngx_http_request_t *r,
 /* gives the client's own list of headers back */
 void ngx_http_ai_target_headers_restore(ngx_http_ai_ctx_t *ctx);
 
+/* SERVER_REWRITE: subrequests have the client's own, too */
+ngx_int_t ngx_http_ai_target_sub_handler(ngx_http_request_t *r);
+
 /* wraps peer.init of every upstream group */
 ngx_int_t ngx_http_ai_upstream_init(ngx_conf_t *cf);
-
-/* after the provider's head: the time-out between reads holds from now on */
-void ngx_http_ai_upstream_answered(ngx_http_request_t *r,
-    ngx_http_ai_ctx_t *ctx);
 
 ngx_int_t ngx_http_ai_filter_init(ngx_conf_t *cf);
 
@@ -585,7 +601,7 @@ void ngx_http_ai_end(ngx_http_ai_ctx_t *ctx);
 /*
  * ngx_http_ai_price.c: the model's price, of nginx.conf or else of the
  * directory as it was when the request asked first.  NULL: none holds now, and
- * the log says so.
+ * the log says so; or the model is a virtual one.
  */
 const ai_price_t *ngx_http_ai_price(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_model_t *model);
@@ -632,6 +648,10 @@ ngx_int_t ngx_http_ai_header_add(ngx_http_request_t *r, ngx_str_t *name,
 /* request-id, x-request-id and the tenant's limits in the dialect's format
    (x-ratelimit-* or anthropic-ratelimit-*) */
 ngx_int_t ngx_http_ai_headers_own(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+
+/* x-ai-route, where "ai_route_header" is on: which target, why, attempts */
+ngx_int_t ngx_http_ai_headers_route(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
 
 /* [locked] as ai_book_limit_view(), also for an owner not in the book: 0 */

@@ -5,6 +5,7 @@
  */
 
 
+#include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_cache.h"
 #include "ngx_http_ai_wait.h"
 
@@ -27,14 +28,14 @@ static ngx_int_t ngx_http_ai_step_scan(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
 static ngx_int_t ngx_http_ai_step_model(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
-static ngx_int_t ngx_http_ai_step_target(ngx_http_request_t *r,
-    ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
+static ngx_int_t ngx_http_ai_pass(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ai_request_t *rq);
 
 static ngx_int_t ngx_http_ai_form_type(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad, ngx_str_t *type);
-static ngx_int_t ngx_http_ai_model_admit(ngx_http_ai_ctx_t *ctx,
-    ngx_http_ai_admission_t *ad, ngx_str_t *name,
-    ngx_http_ai_model_t **found);
+static ngx_int_t ngx_http_ai_model_admit(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad, ngx_str_t *name,
+    ngx_uint_t named, ngx_http_ai_model_t **found);
 
 
 /*
@@ -51,8 +52,8 @@ static const ngx_http_ai_step_pt  ngx_http_ai_steps[] = {
     ngx_http_ai_step_scan,
     ngx_http_ai_step_model,
     ngx_http_ai_step_bound,
+    ngx_http_ai_choose,
     ngx_http_ai_step_hold,
-    ngx_http_ai_step_target,
     ngx_http_ai_cache_admit,
     NULL
 };
@@ -62,7 +63,6 @@ static const ngx_http_ai_step_pt  ngx_http_ai_steps[] = {
 static const ngx_http_ai_step_pt  ngx_http_ai_steps_again[] = {
     ngx_http_ai_step_again,
     ngx_http_ai_step_hold,
-    ngx_http_ai_step_target,
     ngx_http_ai_cache_admit,
     NULL
 };
@@ -106,6 +106,10 @@ ngx_http_ai_admit_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (ctx->admitted) {
+        return ngx_http_ai_pass(r, ctx, NULL);
+    }
+
     if (ctx->wait) {
         ad = &ctx->wait->ad;
         step = ngx_http_ai_steps_again;
@@ -138,7 +142,30 @@ ngx_http_ai_admit_handler(ngx_http_request_t *r)
         return rc == NGX_DECLINED ? ngx_http_ai_refuse(r, ctx, &ad->e) : rc;
     }
 
+    if (ngx_http_ai_attempt_create(ctx, ad->want.max_output) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_ai_pass(r, ctx, ad->rq);
+}
+
+
+/* admitted: to proxy_pass, as soon as a target may be tried */
+
+static ngx_int_t
+ngx_http_ai_pass(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ai_request_t *rq)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_ai_attempt(r, ctx, rq);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     ctx->passed = 1;
+    ctx->drain = ctx->key->tenant->plan->drain;
 
     return NGX_DECLINED;
 }
@@ -304,7 +331,11 @@ ngx_http_ai_step_again(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 
     rc = ngx_http_ai_step_model(r, ctx, ad);
 
-    return rc == NGX_OK ? ngx_http_ai_step_bound(r, ctx, ad) : rc;
+    if (rc == NGX_OK) {
+        rc = ngx_http_ai_step_bound(r, ctx, ad);
+    }
+
+    return rc == NGX_OK ? ngx_http_ai_choose(r, ctx, ad) : rc;
 }
 
 
@@ -371,7 +402,7 @@ ngx_http_ai_step_model(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    if (ngx_http_ai_model_admit(ctx, ad, &name, &ctx->model) != NGX_OK) {
+    if (ngx_http_ai_model_admit(r, ctx, ad, &name, 0, &ctx->model) != NGX_OK) {
         return NGX_DECLINED;
     }
 
@@ -380,86 +411,60 @@ ngx_http_ai_step_model(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         name.len = rq->named[i].len;
         name.data = rq->named[i].name;
 
-        if (ngx_http_ai_model_admit(ctx, ad, &name, &model) != NGX_OK) {
+        if (ngx_http_ai_model_admit(r, ctx, ad, &name, 1, &model) != NGX_OK) {
             return NGX_DECLINED;
         }
     }
 
     ctx->price = ngx_http_ai_price(ctx, ctx->model);
-    ctx->target = ctx->model->targets.elts;
-
-    if (ngx_http_ai_target_url(r, ctx) != NGX_OK) {
-
-        /* another dialect's model */
-
-        ad->e.code = AI_ERR_NO_MODEL;
-        ad->e.model.len = ctx->model->sn.str.len;
-        ad->e.model.data = ctx->model->sn.str.data;
-        return NGX_DECLINED;
-    }
 
     return NGX_OK;
 }
 
 
+/*
+ * A virtual model must be allowed, and so must the one that it stands for; one
+ * that is "named" for the provider's own use cannot be virtual.
+ */
+
 static ngx_int_t
-ngx_http_ai_model_admit(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
-    ngx_str_t *name, ngx_http_ai_model_t **found)
+ngx_http_ai_model_admit(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_admission_t *ad, ngx_str_t *name, ngx_uint_t named,
+    ngx_http_ai_model_t **found)
 {
+    ngx_uint_t  allowed;
+
     *found = ngx_http_ai_model_find(ad->mcf, name);
 
-    if (*found && ngx_http_ai_model_allowed(ctx->key, &(*found)->sn.str)) {
+    if (*found && named && (*found)->tasks) {
+        *found = NULL;
+    }
 
-        if (ngx_http_ai_price(ctx, *found)) {
-            return NGX_OK;
+    allowed = *found && ngx_http_ai_model_allowed(ctx->key, &(*found)->sn.str);
+
+    if (allowed && (*found)->tasks) {
+
+        if (ngx_http_ai_choose_model(r, ctx, ad, found) != NGX_OK) {
+            return NGX_DECLINED;
         }
 
-        ad->e.code = AI_ERR_UNAVAILABLE;
-        ad->e.retry_ms = 1000;
+        name = &(*found)->sn.str;
+        allowed = ngx_http_ai_model_allowed(ctx->key, name);
+    }
 
+    if (!allowed) {
+        ad->e.code = *found ? AI_ERR_MODEL_DENIED : AI_ERR_NO_MODEL;
+        ad->e.model.len = name->len;
+        ad->e.model.data = name->data;
         return NGX_DECLINED;
     }
 
-    ad->e.code = *found ? AI_ERR_MODEL_DENIED : AI_ERR_NO_MODEL;
-    ad->e.model.len = name->len;
-    ad->e.model.data = name->data;
+    if (ngx_http_ai_price(ctx, *found)) {
+        return NGX_OK;
+    }
+
+    ad->e.code = AI_ERR_UNAVAILABLE;
+    ad->e.retry_ms = 1000;
 
     return NGX_DECLINED;
-}
-
-
-static ngx_int_t
-ngx_http_ai_step_target(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
-    ngx_http_ai_admission_t *ad)
-{
-    ngx_int_t                rc;
-    ai_request_t            *rq;
-    ngx_http_ai_provider_t  *provider;
-
-    rq = ad->rq;
-    provider = ctx->target->provider;
-
-    ad->want.model = (ai_str_t *) &ctx->target->model;
-    ad->want.cap_completion = provider->cap_completion;
-
-    if (ctx->streamed && !rq->usage_asked
-        && (ctx->route.ep == AI_EP_CHAT || ctx->route.ep == AI_EP_COMPLETIONS))
-    {
-        ad->want.usage = 1;
-        ctx->drop_usage = 1;
-    }
-
-    rc = ngx_http_ai_target_body(r, ctx, rq, &ad->want);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    rc = ngx_http_ai_target_headers(r, ctx);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    ctx->drain = ctx->key->tenant->plan->drain;
-
-    return NGX_OK;
 }

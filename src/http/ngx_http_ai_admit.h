@@ -40,5 +40,9 @@ ngx_int_t ngx_http_ai_step_bound(ngx_http_request_t *r,
 ngx_int_t ngx_http_ai_step_hold(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
 
+/* ctx->guess: what the request will probably use, by what its model used
+   before */
+void ngx_http_ai_guess(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
+
 
 #endif /* NGX_HTTP_AI_ADMIT_H */

@@ -11,13 +11,14 @@
 
 
 #include "ngx_http_ai_admit.h"
+#include "../core/ai_choose.h"
 
 
 /* one "route" of a model: all that are set must hold */
 
 typedef struct {
-    ngx_str_t                  header;      /* lower case; len 0: not looked at */
-    ngx_str_t                  header_value;    /* '*' at an end: any rest */
+    ngx_str_t                  header;      /* lower case; len 0: none */
+    ngx_str_t                  header_value;    /* '*' at its end: any rest */
     ngx_str_t                  label;       /* of the tenant */
     ngx_str_t                  label_value;
     size_t                     body_min;    /* bytes; 0: not looked at */
@@ -66,6 +67,37 @@ ngx_int_t ngx_http_ai_choose(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
    the target before: with a longer context; NULL: there is none */
 ngx_http_ai_candidate_t *ngx_http_ai_choose_longer(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_candidate_t *after);
+
+
+/* ---- between the files of the choice ---- */
+
+/* targets in the order in which they are to be tried */
+
+typedef struct {
+    ngx_http_ai_target_t      *targets[AI_CHOOSE_MAX];
+    ngx_uint_t                 n;
+    ai_chosen_t                chosen;      /* what put the first one first */
+} ngx_http_ai_order_t;
+
+/* ngx_http_ai_rule.c: the first rule that holds, or NULL; a request header by
+   its lower case name, the next one behind "after" (NULL: the first) */
+ngx_http_ai_rule_t *ngx_http_ai_rule_find(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad);
+ngx_table_elt_t *ngx_http_ai_header_find(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_table_elt_t *after);
+
+/* ngx_http_ai_prefer.c: "order" by what the model prefers, from "first" on;
+   and what the request will probably cost there, in nano-dollars, by
+   ctx->guess */
+void ngx_http_ai_prefer(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
+    ngx_http_ai_order_t *order, ngx_uint_t first);
+int64_t ngx_http_ai_likely_cost(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_target_t *target);
+
+/* ngx_http_ai_fit.c: leaves out of ctx->candidates those that the request does
+   not fit; NGX_DECLINED: none is left, ad->e says why */
+ngx_int_t ngx_http_ai_fit(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_admission_t *ad);
 
 
 /* ---- configuration: words of ai_model ---- */

@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_ai_conf.h"
+#include "ngx_http_ai_jump.h"
 
 
 #define NGX_HTTP_AI_ZONE_SIZE     (16 * 1024 * 1024)
@@ -48,7 +49,9 @@ ngx_http_ai_create_main_conf(ngx_conf_t *cf)
         || ngx_array_init(&mcf->keys, cf->pool, 16,
                           sizeof(ngx_http_ai_key_t)) != NGX_OK
         || ngx_array_init(&mcf->locations, cf->pool, 4,
-                          sizeof(ngx_http_ai_location_t)) != NGX_OK)
+                          sizeof(ngx_http_ai_location_t)) != NGX_OK
+        || ngx_array_init(&mcf->jumps, cf->pool, 4,
+                          sizeof(ngx_http_ai_loc_conf_t *)) != NGX_OK)
     {
         return NULL;
     }
@@ -102,6 +105,7 @@ ngx_http_ai_create_loc_conf(ngx_conf_t *cf)
     }
 
     alcf->gateway = NGX_CONF_UNSET;
+    alcf->route_header = NGX_CONF_UNSET;
 
     return alcf;
 }
@@ -117,6 +121,7 @@ ngx_http_ai_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_ai_main_conf_t  *mcf;
 
     ngx_conf_merge_value(conf->gateway, prev->gateway, 0);
+    ngx_conf_merge_value(conf->route_header, prev->route_header, 0);
     ngx_conf_merge_str_value(conf->cache_key, prev->cache_key, "");
 
     if (!conf->own) {
@@ -136,6 +141,10 @@ ngx_http_ai_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (!conf->gateway) {
         return NGX_CONF_OK;
+    }
+
+    if (ngx_http_ai_jump_note(cf, mcf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     return ngx_http_ai_conf_location(cf, mcf, conf);

@@ -170,6 +170,21 @@ char *ngx_http_ai_model_unit(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 char *ngx_http_ai_model_prices(ngx_conf_t *cf, ngx_http_ai_model_t *m,
     ngx_array_t *prices);
 
+/* ngx_http_ai_conf_target.c: target and fallback; and all of them when the
+   block has ended: order, names, weights */
+char *ngx_http_ai_model_target(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+char *ngx_http_ai_model_targets(ngx_conf_t *cf, ngx_http_ai_model_t *m);
+
+/* ngx_http_ai_conf_route.c */
+char *ngx_http_ai_model_route(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+char *ngx_http_ai_model_prefer(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+char *ngx_http_ai_model_sticky(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+char *ngx_http_ai_model_attempts(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+char *ngx_http_ai_model_total(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+char *ngx_http_ai_model_retry(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+char *ngx_http_ai_model_failover(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+char *ngx_http_ai_model_task(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+
 /* of ai_tenant */
 char *ngx_http_ai_tenant_key(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 

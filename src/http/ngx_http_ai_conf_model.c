@@ -1,25 +1,20 @@
 
 /*
- * ai_model name { price; unit; context; max_output; target; fallback; } and
- * ai_alias name model;
+ * ai_model name { price; unit; context; max_output; target; fallback; ... },
+ * the virtual ai_model name { task; default; } and ai_alias name model;
  */
 
 
 #include "ngx_http_ai_conf.h"
 
 
-#define NGX_HTTP_AI_TARGETS_MAX  64
-
-
 static char *ngx_http_ai_model_context(ngx_conf_t *cf,
     ngx_http_ai_block_t *b);
 static char *ngx_http_ai_model_max_output(ngx_conf_t *cf,
     ngx_http_ai_block_t *b);
-static char *ngx_http_ai_model_target(ngx_conf_t *cf, ngx_http_ai_block_t *b);
-static ngx_int_t ngx_http_ai_target_param(ngx_http_ai_target_t *t,
-    ngx_str_t *arg);
-static ngx_int_t ngx_http_ai_model_targets(ngx_conf_t *cf,
-    ngx_http_ai_model_t *m);
+static char *ngx_http_ai_model_end(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+static char *ngx_http_ai_model_virtual(ngx_conf_t *cf,
+    ngx_http_ai_block_t *b);
 
 
 static ngx_http_ai_word_t  ngx_http_ai_model_words[] = {
@@ -35,10 +30,29 @@ static ngx_http_ai_word_t  ngx_http_ai_model_words[] = {
     { ngx_string("max_output"), 1, 1, NGX_HTTP_AI_ONCE,
       ngx_http_ai_model_max_output },
 
-    { ngx_string("target"), 1, 7, NGX_HTTP_AI_NEEDED,
-      ngx_http_ai_model_target },
+    { ngx_string("target"), 1, 16, 0, ngx_http_ai_model_target },
+    { ngx_string("fallback"), 1, 16, 0, ngx_http_ai_model_target },
+    { ngx_string("route"), 1, 16, 0, ngx_http_ai_model_route },
 
-    { ngx_string("fallback"), 1, 6, 0, ngx_http_ai_model_target },
+    { ngx_string("prefer"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_model_prefer },
+
+    { ngx_string("sticky"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_model_sticky },
+
+    { ngx_string("attempts"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_model_attempts },
+
+    { ngx_string("total"), 1, 1, NGX_HTTP_AI_ONCE, ngx_http_ai_model_total },
+    { ngx_string("retry"), 1, 1, NGX_HTTP_AI_ONCE, ngx_http_ai_model_retry },
+
+    { ngx_string("failover"), 1, 64, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_model_failover },
+
+    { ngx_string("task"), 2, 2, 0, ngx_http_ai_model_task },
+
+    { ngx_string("default"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_model_task },
 
     { ngx_null_string, 0, 0, 0, NULL }
 };
@@ -85,6 +99,8 @@ ngx_http_ai_model(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     m->index = mcf->models.nelts - 1;
     m->file = b.file;
     m->line = b.line;
+    m->attempts = AI_SLOT_ATTEMPTS;
+    m->retry = 1000;
 
     for (i = 0; i < AI_UNIT_N; i++) {
         m->price.units[i] = -1;
@@ -99,13 +115,49 @@ ngx_http_ai_model(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
-    rv = ngx_http_ai_model_prices(cf, m, &prices);
-    if (rv != NGX_CONF_OK) {
-        return rv;
+    return ngx_http_ai_model_end(cf, &b);
+}
+
+
+static char *
+ngx_http_ai_model_end(ngx_conf_t *cf, ngx_http_ai_block_t *b)
+{
+    ngx_http_ai_model_t *m = b->conf;
+
+    char  *rv;
+
+    if (m->tasks) {
+        return ngx_http_ai_model_virtual(cf, b);
     }
 
-    return ngx_http_ai_model_targets(cf, m) == NGX_OK ? NGX_CONF_OK
-                                                      : NGX_CONF_ERROR;
+    rv = ngx_http_ai_model_prices(cf, m, b->data);
+
+    return rv == NGX_CONF_OK ? ngx_http_ai_model_targets(cf, m) : rv;
+}
+
+
+/* it has nothing of its own but tasks */
+
+static char *
+ngx_http_ai_model_virtual(ngx_conf_t *cf, ngx_http_ai_block_t *b)
+{
+    ngx_uint_t           i;
+    ngx_http_ai_word_t  *w;
+
+    for (i = 0; b->words[i].name.len; i++) {
+        w = &b->words[i];
+
+        if ((b->seen & ((uint32_t) 1 << i))
+            && w->handler != ngx_http_ai_model_task)
+        {
+            ngx_http_ai_conf_error(cf, b->file, b->line,
+                                   "\"%V\" beside \"task\" or \"default\" in "
+                                   "ai_model \"%V\"", &w->name, &b->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -124,129 +176,6 @@ ngx_http_ai_model_max_output(ngx_conf_t *cf, ngx_http_ai_block_t *b)
     ngx_http_ai_model_t *m = b->conf;
 
     return ngx_http_ai_conf_positive(cf, &m->max_output);
-}
-
-
-/* target and fallback; only targets have a weight */
-
-static char *
-ngx_http_ai_model_target(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_http_ai_model_t *m = b->conf;
-
-    ngx_str_t             *value;
-    ngx_uint_t             i;
-    ngx_http_ai_target_t  *t;
-
-    if (m->targets.nelts == NGX_HTTP_AI_TARGETS_MAX) {
-        return "is one too many";
-    }
-
-    t = ngx_array_push(&m->targets);
-    if (t == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(t, sizeof(ngx_http_ai_target_t));
-
-    value = cf->args->elts;
-
-    t->provider_name = value[1];
-    t->fallback = (value[0].data[0] == 'f');
-    t->weight = t->fallback ? 0 : 1;
-    t->connect = 5000;
-    t->timeout = 60000;
-
-    for (i = 2; i < cf->args->nelts; i++) {
-        if (ngx_http_ai_target_param(t, &value[i]) != NGX_OK) {
-            return ngx_http_ai_conf_invalid(cf, &value[i]);
-        }
-    }
-
-    if (t->model.len == 0) {
-        t->model = m->sn.str;
-        return NGX_CONF_OK;
-    }
-
-    return ngx_http_ai_conf_name(cf, NGX_HTTP_AI_NAME_MODEL, &t->model);
-}
-
-
-static ngx_int_t
-ngx_http_ai_target_param(ngx_http_ai_target_t *t, ngx_str_t *arg)
-{
-    ngx_str_t  s;
-
-    if (ngx_http_ai_conf_param(arg, "model=", &s)) {
-        t->model = s;
-        return s.len ? NGX_OK : NGX_ERROR;
-    }
-
-    if (ngx_http_ai_conf_param(arg, "weight=", &s)) {
-
-        if (t->fallback) {
-            return NGX_ERROR;
-        }
-
-        if (ngx_http_ai_conf_number(&s, 1, &t->weight) != NGX_OK
-            || t->weight > 65535)
-        {
-            return NGX_ERROR;
-        }
-
-        return NGX_OK;
-    }
-
-    if (ngx_http_ai_conf_param(arg, "connect=", &s)) {
-        return ngx_http_ai_conf_msec(&s, 1, &t->connect);
-    }
-
-    if (ngx_http_ai_conf_param(arg, "first_byte=", &s)) {
-        return ngx_http_ai_conf_msec(&s, 1, &t->first_byte);
-    }
-
-    if (ngx_http_ai_conf_param(arg, "timeout=", &s)) {
-        return ngx_http_ai_conf_msec(&s, 1, &t->timeout);
-    }
-
-    if (ngx_http_ai_conf_param(arg, "total=", &s)) {
-        return ngx_http_ai_conf_msec(&s, 1, &t->total);
-    }
-
-    return NGX_ERROR;
-}
-
-
-/* targets first, then fallbacks, each in the order of the configuration */
-
-static ngx_int_t
-ngx_http_ai_model_targets(ngx_conf_t *cf, ngx_http_ai_model_t *m)
-{
-    ngx_uint_t             i, pass;
-    ngx_array_t            all;
-    ngx_http_ai_target_t  *t, *new;
-
-    all = m->targets;
-    t = all.elts;
-
-    if (ngx_array_init(&m->targets, cf->pool, all.nelts,
-                       sizeof(ngx_http_ai_target_t))
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    for (pass = 0; pass < 2; pass++) {
-
-        for (i = 0; i < all.nelts; i++) {
-            if (t[i].fallback == pass) {
-                new = ngx_array_push(&m->targets);
-                *new = t[i];
-            }
-        }
-    }
-
-    return NGX_OK;
 }
 
 

@@ -16,6 +16,8 @@ static char *ngx_http_ai_provider_base(ngx_conf_t *cf,
 static char *ngx_http_ai_provider_key(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 static char *ngx_http_ai_provider_breaker(ngx_conf_t *cf,
     ngx_http_ai_block_t *b);
+static ngx_int_t ngx_http_ai_provider_percent(ngx_str_t *s,
+    ngx_uint_t *percent);
 static char *ngx_http_ai_provider_capacity(ngx_conf_t *cf,
     ngx_http_ai_block_t *b);
 static char *ngx_http_ai_provider_upstream(ngx_conf_t *cf,
@@ -51,10 +53,10 @@ static ngx_http_ai_word_t  ngx_http_ai_provider_words[] = {
 
     { ngx_string("key"), 1, 1, 0, ngx_http_ai_provider_key },
 
-    { ngx_string("breaker"), 1, 3, NGX_HTTP_AI_ONCE,
+    { ngx_string("breaker"), 1, 5, NGX_HTTP_AI_ONCE,
       ngx_http_ai_provider_breaker },
 
-    { ngx_string("capacity"), 1, 1, NGX_HTTP_AI_ONCE,
+    { ngx_string("capacity"), 1, 3, NGX_HTTP_AI_ONCE,
       ngx_http_ai_provider_capacity },
 
     { ngx_string("upstream"), 1, 1, NGX_HTTP_AI_ONCE,
@@ -144,6 +146,10 @@ ngx_http_ai_provider(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     p->breaker_failures = 5;
     p->breaker_window = 10000;
     p->breaker_cooldown = 30000;
+    p->breaker_errors = 50;
+    p->breaker_requests = 20;
+    p->queue_timeout = 2000;
+    p->gate = AI_GATE_NONE;
 
     ngx_memzero(&ctx, sizeof(ngx_http_ai_provider_ctx_t));
     ctx.provider = p;
@@ -265,6 +271,12 @@ ngx_http_ai_provider_breaker(ngx_conf_t *cf, ngx_http_ai_block_t *b)
         } else if (ngx_http_ai_conf_param(&value[i], "cooldown=", &s)) {
             rc = ngx_http_ai_conf_msec(&s, 1, &p->breaker_cooldown);
 
+        } else if (ngx_http_ai_conf_param(&value[i], "errors=", &s)) {
+            rc = ngx_http_ai_provider_percent(&s, &p->breaker_errors);
+
+        } else if (ngx_http_ai_conf_param(&value[i], "requests=", &s)) {
+            rc = ngx_http_ai_conf_number(&s, 1, &p->breaker_requests);
+
         } else {
             rc = NGX_ERROR;
         }
@@ -278,20 +290,84 @@ ngx_http_ai_provider_breaker(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 }
 
 
+/* 1% to 100%, or off: 0 */
+
+static ngx_int_t
+ngx_http_ai_provider_percent(ngx_str_t *s, ngx_uint_t *percent)
+{
+    ngx_str_t  number;
+
+    if (s->len == 3 && ngx_strncmp(s->data, "off", 3) == 0) {
+        *percent = 0;
+        return NGX_OK;
+    }
+
+    if (s->len < 2 || s->data[s->len - 1] != '%') {
+        return NGX_ERROR;
+    }
+
+    number.data = s->data;
+    number.len = s->len - 1;
+
+    if (ngx_http_ai_conf_number(&number, 1, percent) != NGX_OK
+        || *percent > 100)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* capacity number [queue=] [timeout=] */
+
 static char *
 ngx_http_ai_provider_capacity(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 {
     ngx_http_ai_provider_t *p = b->conf;
 
-    ngx_str_t  *value;
+    ngx_str_t   *value, s;
+    ngx_int_t    rc;
+    ngx_uint_t   i, timed;
 
     value = cf->args->elts;
+    timed = 0;
 
     if (ngx_http_ai_conf_number(&value[1], 0, &p->capacity) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid number \"%V\" in \"capacity\" directive",
                            &value[1]);
         return NGX_CONF_ERROR;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_ai_conf_param(&value[i], "queue=", &s)) {
+            rc = ngx_http_ai_conf_number(&s, 0, &p->queue);
+
+            if (p->queue > AI_GATE_WAITERS) {
+                rc = NGX_ERROR;
+            }
+
+        } else if (ngx_http_ai_conf_param(&value[i], "timeout=", &s)) {
+            rc = ngx_http_ai_conf_msec(&s, 1, &p->queue_timeout);
+            timed = 1;
+
+        } else {
+            rc = NGX_ERROR;
+        }
+
+        if (rc != NGX_OK) {
+            return ngx_http_ai_conf_invalid(cf, &value[i]);
+        }
+    }
+
+    if (p->queue && p->capacity == 0) {
+        return "with \"queue\" needs a number above 0";
+    }
+
+    if (timed && p->queue == 0) {
+        return "with \"timeout\" needs \"queue\"";
     }
 
     return NGX_CONF_OK;

@@ -6,6 +6,7 @@
 
 
 #include "ngx_http_ai_cache.h"
+#include "ngx_http_ai_choose.h"
 
 
 static ngx_int_t ngx_http_ai_resolve_postgres(ngx_conf_t *cf,
@@ -15,6 +16,8 @@ static ngx_int_t ngx_http_ai_resolve_providers(ngx_conf_t *cf,
 static ngx_int_t ngx_http_ai_resolve_models(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *mcf);
 static ngx_int_t ngx_http_ai_resolve_aliases(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *mcf);
+static ngx_int_t ngx_http_ai_resolve_choices(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *mcf);
 static ngx_int_t ngx_http_ai_resolve_plans(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *mcf);
@@ -38,6 +41,7 @@ ngx_http_ai_conf_resolve(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
     if (ngx_http_ai_resolve_providers(cf, mcf) != NGX_OK
         || ngx_http_ai_resolve_models(cf, mcf) != NGX_OK
         || ngx_http_ai_resolve_aliases(cf, mcf) != NGX_OK
+        || ngx_http_ai_resolve_choices(cf, mcf) != NGX_OK
         || ngx_http_ai_resolve_plans(cf, mcf) != NGX_OK
         || ngx_http_ai_resolve_tenants(cf, mcf) != NGX_OK
         || ngx_http_ai_resolve_keys(cf, mcf) != NGX_OK
@@ -137,6 +141,10 @@ ngx_http_ai_resolve_models(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
 
     for (i = 0; i < mcf->models.nelts; i++) {
 
+        if (m[i]->tasks) {
+            continue;               /* a virtual one has none */
+        }
+
         if (m[i]->price.nlines == 0 && mcf->postgres == NULL) {
             ngx_http_ai_conf_error(cf, m[i]->file, m[i]->line,
                                    "\"price\" is missing in ai_model \"%V\"",
@@ -196,6 +204,24 @@ ngx_http_ai_resolve_aliases(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
             ngx_http_ai_conf_error(cf, alias->file, alias->line,
                                    "no ai_model \"%V\" for ai_alias \"%V\"",
                                    &alias->model_name, &alias->sn.str);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_resolve_choices(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
+{
+    ngx_uint_t             i;
+    ngx_http_ai_model_t  **m;
+
+    m = mcf->models.elts;
+
+    for (i = 0; i < mcf->models.nelts; i++) {
+        if (ngx_http_ai_choose_resolve(cf, mcf, m[i]) != NGX_OK) {
             return NGX_ERROR;
         }
     }

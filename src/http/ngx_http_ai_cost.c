@@ -7,12 +7,9 @@
 #include "ngx_http_ai_settle.h"
 
 
-static const ai_price_t *ngx_http_ai_served(ngx_http_ai_ctx_t *ctx);
 static void ngx_http_ai_cost_sub(ngx_http_ai_ctx_t *ctx, ai_cost_t *sum,
     const ai_price_t *served, ai_sub_t *sub, ai_tier_t tier);
 
-
-/* by the prices of the model that served, where it is configured */
 
 int64_t
 ngx_http_ai_cost(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
@@ -117,26 +114,26 @@ ngx_http_ai_tier(ngx_http_ai_ctx_t *ctx)
 }
 
 
-/* the price of the model that the answer named, where it is configured and has
-   one, or else of the admitted one */
-
-static const ai_price_t *
+const ai_price_t *
 ngx_http_ai_served(ngx_http_ai_ctx_t *ctx)
 {
     ngx_str_t             name;
     const ai_price_t     *price;
     ngx_http_ai_model_t  *model;
 
-    if (ctx->meter == NULL || ctx->meter->model_len == 0) {
-        return ctx->price;
+    price = NULL;
+
+    if (ctx->meter && ctx->meter->model_len) {
+        name.data = ctx->meter->model;
+        name.len = ctx->meter->model_len;
+
+        model = ngx_http_ai_model_find(ngx_http_ai_mcf(ctx), &name);
+        price = model ? ngx_http_ai_price(ctx, model) : NULL;
     }
 
-    name.data = ctx->meter->model;
-    name.len = ctx->meter->model_len;
-
-    model = ngx_http_ai_model_find(ngx_http_ai_mcf(ctx), &name);
-
-    price = model ? ngx_http_ai_price(ctx, model) : NULL;
+    if (price == NULL && ctx->target && ctx->target->priced) {
+        price = ngx_http_ai_price(ctx, ctx->target->priced);
+    }
 
     return price ? price : ctx->price;
 }

@@ -4,6 +4,7 @@
  */
 
 
+#include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_cache.h"
 #include "ngx_http_ai_settle.h"
 #include "ngx_http_ai_wait.h"
@@ -12,7 +13,7 @@
 static ai_slot_state_t ngx_http_ai_end_state(ngx_http_ai_ctx_t *ctx,
     ai_reason_t *reason);
 static void ngx_http_ai_slot_finish(ngx_http_ai_ctx_t *ctx);
-static void ngx_http_ai_tally(ngx_http_ai_ctx_t *ctx, ai_reason_t reason);
+static void ngx_http_ai_tally(ngx_http_ai_ctx_t *ctx);
 static void ngx_http_ai_alarms(ngx_http_ai_ctx_t *ctx);
 static void ngx_http_ai_slot_subs(ai_slot_t *s, ai_usage_t *u,
     ai_str_t *served);
@@ -47,6 +48,7 @@ ngx_http_ai_end(ngx_http_ai_ctx_t *ctx)
     ngx_http_ai_target_headers_restore(ctx);
     ngx_http_ai_unwatch(ctx);
     ngx_http_ai_wait_end(ctx);
+    ngx_http_ai_gate_free(ctx);
 
     if (!ctx->admitted || ctx->ended) {
         return;
@@ -82,15 +84,24 @@ ngx_http_ai_end_state(ngx_http_ai_ctx_t *ctx, ai_reason_t *reason)
         return ctx->sent || ctx->hit ? AI_SLOT_INTERRUPTED : AI_SLOT_REFUSED;
     }
 
-    ctx->status = AI_STATUS_PASSED;
     *reason = AI_REASON_NONE;
 
     if (!ctx->sent && !ctx->hit) {
-        ctx->status = AI_STATUS_FAILED_GATEWAY;
+
+        if (!ctx->refused) {
+            ctx->status = AI_STATUS_FAILED_GATEWAY;
+        }
+
         return AI_SLOT_REFUSED;
     }
 
     if (!ctx->answered) {
+
+        if (ctx->refused) {
+            return AI_SLOT_FAILED;  /* each attempt has said why */
+        }
+
+        ctx->status = AI_STATUS_PASSED;
 
         if (r->err_status == 0 || r->connection->error) {
             ctx->client_gone = 1;
@@ -99,10 +110,11 @@ ngx_http_ai_end_state(ngx_http_ai_ctx_t *ctx, ai_reason_t *reason)
         }
 
         ctx->status = AI_STATUS_FAILED_UPSTREAM;
-        *reason = r->err_status == NGX_HTTP_GATEWAY_TIME_OUT
-                  ? AI_REASON_TIMEOUT : AI_REASON_CONNECT;
+        *reason = AI_REASON_CONNECT;
         return AI_SLOT_FAILED;
     }
+
+    ctx->status = AI_STATUS_PASSED;
 
     if (status >= NGX_HTTP_INTERNAL_SERVER_ERROR
         || status == NGX_HTTP_TOO_MANY_REQUESTS
@@ -187,23 +199,14 @@ ngx_http_ai_slot_finish(ngx_http_ai_ctx_t *ctx)
         ai_slot_string(s, AI_SLOT_FINISH, &v);
     }
 
-    if (ctx->sent) {
-        ai_slot_string(s, AI_SLOT_ATTEMPT_PROVIDER,
-                       (ai_str_t *) &ctx->target->provider->name);
-        ai_slot_string(s, AI_SLOT_ATTEMPT_PROVIDER + 1,
-                       (ai_str_t *) &ctx->target->model);
-
-        s->attempts[0].status = ctx->answered ? r->headers_out.status : 0;
-        s->attempts[0].reason = reason;
-        s->attempts[0].ms = s->duration_ms;
-        s->nattempts = 1;
-    }
+    ngx_http_ai_attempt_close(ctx, reason,
+                              ctx->answered ? r->headers_out.status : 0);
 
     if (ctx->hit) {
         ngx_http_ai_cache_attempt(ctx);
 
     } else if (ctx->sent) {
-        ngx_http_ai_tally(ctx, reason);
+        ngx_http_ai_tally(ctx);
     }
 
     ai_slot_end(s, state);
@@ -211,19 +214,10 @@ ngx_http_ai_slot_finish(ngx_http_ai_ctx_t *ctx)
 
 
 static void
-ngx_http_ai_tally(ngx_http_ai_ctx_t *ctx, ai_reason_t reason)
+ngx_http_ai_tally(ngx_http_ai_ctx_t *ctx)
 {
-    ngx_uint_t                provider;
-    ngx_http_ai_main_conf_t  *mcf;
-
-    mcf = ngx_http_ai_mcf(ctx);
-    provider = ctx->target->provider->index;
-
-    ngx_ai_tally_done(mcf->tally, provider,
-                      ngx_ai_ledger_worker(mcf->ledger_open), reason,
-                      ctx->answered ? ctx->request->headers_out.status : 0);
-
-    ngx_ai_tally_used(mcf->tally, provider, ctx->usage->input_tokens,
+    ngx_ai_tally_used(ngx_http_ai_mcf(ctx)->tally,
+                      ctx->target->provider->index, ctx->usage->input_tokens,
                       ctx->usage->output_tokens, ctx->cost_nanos);
 
     if (ctx->usage->source != AI_SOURCE_NONE) {

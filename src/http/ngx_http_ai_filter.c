@@ -6,6 +6,7 @@
  */
 
 
+#include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_cache.h"
 
 
@@ -90,28 +91,11 @@ ngx_http_ai_header_filter(ngx_http_request_t *r)
 }
 
 
-/*
- * A provider's answer: its head.  Proxy passes an interim answer on as if it
- * were the last one, a switch of protocols as a tunnel, and bytes without any
- * head as an answer of HTTP/0.9.
- */
+/* a provider's answer: its head */
 
 static ngx_int_t
 ngx_http_ai_answer(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 {
-    if (r->http_version < NGX_HTTP_VERSION_10
-        || r->headers_out.status < NGX_HTTP_OK)
-    {
-        r->http_version = r->http_major ? r->http_major * 1000 + r->http_minor
-                                        : NGX_HTTP_VERSION_20;
-
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "ai provider \"%V\" sent no final HTTP/1 answer",
-                      &ctx->target->provider->name);
-
-        return NGX_HTTP_BAD_GATEWAY;
-    }
-
     ctx->answered = 1;
     ctx->first_byte = ngx_current_msec - ctx->started;
 
@@ -119,12 +103,13 @@ ngx_http_ai_answer(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
         ngx_http_ai_cache_hit(r, ctx);
 
     } else {
-        ngx_http_ai_upstream_answered(r, ctx);
+        ngx_http_ai_attempt_accept(r, ctx->attempt);
     }
 
     ngx_http_ai_headers_strip(r);
 
     if (ngx_http_ai_headers_own(r, ctx) != NGX_OK
+        || ngx_http_ai_headers_route(r, ctx) != NGX_OK
         || ngx_http_ai_meter_start(r, ctx) != NGX_OK
         || ngx_http_ai_cache_answer(r, ctx) != NGX_OK)
     {
@@ -160,7 +145,8 @@ ngx_http_ai_meter_start(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    ai_meter_init(ctx->meter, ctx->route.dialect, ctx->route.ep, kind);
+    ai_meter_init(ctx->meter, ctx->sent_route->dialect, ctx->sent_route->ep,
+                  kind);
 
     r->filter_need_in_memory = 1;
 
@@ -205,7 +191,9 @@ ngx_http_ai_body_kind(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
         return AI_BODY_JSON;
     }
 
-    if (ctx->route.ep == AI_EP_STREAM_GENERATE && !ctx->route.sse) {
+    if (ctx->sent_route->ep == AI_EP_STREAM_GENERATE
+        && !ctx->sent_route->sse)
+    {
         return AI_BODY_JSON_ARRAY;
     }
 

@@ -7,7 +7,7 @@
  */
 
 
-#include "ngx_http_ai.h"
+#include "ngx_http_ai_attempt.h"
 #include "../core/ai_duration.h"
 
 
@@ -49,6 +49,7 @@ static const ngx_str_t  ngx_http_ai_anthropic_names[][3] = {
 
 /* the three values of a limit: an amount below 2^53, or a time */
 #define NGX_HTTP_AI_VALUES  (3 * AI_DURATION_MAX)
+#define NGX_HTTP_AI_ROUTE_LEN  64      /* of x-ai-route, beside the names */
 
 
 /* the tightest limit of a resource so far */
@@ -230,6 +231,39 @@ ngx_http_ai_headers_own(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
         /* Gemini has no such headers */
         return NGX_OK;
     }
+}
+
+
+ngx_int_t
+ngx_http_ai_headers_route(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
+{
+    ngx_str_t                value;
+    ngx_http_ai_target_t    *target;
+    ngx_http_ai_loc_conf_t  *alcf;
+    static ngx_str_t         name = ngx_string("x-ai-route");
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_tenant_module);
+
+    if (!alcf->route_header || ctx->hit) {
+        return NGX_OK;
+    }
+
+    target = ctx->target;
+
+    value.data = ngx_pnalloc(r->pool, target->provider->name.len
+                                      + target->model.len
+                                      + NGX_HTTP_AI_ROUTE_LEN);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "%V/%V; chosen=%s; attempts=%ui",
+                            &target->provider->name, &target->model,
+                            ai_chosen_names[ctx->attempt->chosen],
+                            ctx->attempt->n)
+                - value.data;
+
+    return ngx_http_ai_header_add(r, &name, &value);
 }
 
 

@@ -23,10 +23,11 @@ static ngx_int_t ngx_http_ai_held_off(ngx_http_ai_ctx_t *ctx,
     int taken);
 static int ngx_http_ai_take(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_admission_t *ad, ai_hold_ask_t *ask, ai_refused_t *why);
-static void ngx_http_ai_guess(ngx_http_ai_ctx_t *ctx,
-    ngx_http_ai_admission_t *ad);
+static ngx_uint_t ngx_http_ai_timed(ngx_http_ai_ctx_t *ctx);
 static int64_t ngx_http_ai_bound_cost(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_admission_t *ad, uint64_t now_s);
+static void ngx_http_ai_dearest(ngx_http_ai_ctx_t *ctx, uint64_t now_s,
+    int64_t *in, int64_t *out, int64_t units[AI_UNIT_N]);
 static void ngx_http_ai_refused(ngx_http_ai_admission_t *ad,
     ai_refused_t *why, uint64_t now_s);
 static void ngx_http_ai_slot_fill(ngx_http_ai_ctx_t *ctx);
@@ -94,7 +95,7 @@ ngx_http_ai_step_bound(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 
     /* how long an upload plays cannot be told from its size */
 
-    if (ctx->price->units[AI_UNIT_AUDIO_SECONDS] > 0) {
+    if (ngx_http_ai_timed(ctx)) {
         ad->unbounded |= AI_UNBOUNDED_REMOTE;
     }
 
@@ -104,6 +105,37 @@ ngx_http_ai_step_bound(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     }
 
     return NGX_OK;
+}
+
+
+/* whether some target has a price for the seconds of a sound */
+
+static ngx_uint_t
+ngx_http_ai_timed(ngx_http_ai_ctx_t *ctx)
+{
+    ngx_uint_t             i;
+    const ai_price_t      *price;
+    ngx_http_ai_target_t  *t;
+
+    if (ctx->price->units[AI_UNIT_AUDIO_SECONDS] > 0) {
+        return 1;
+    }
+
+    if (!ctx->model->priced) {
+        return 0;
+    }
+
+    t = ctx->model->targets.elts;
+
+    for (i = 0; i < ctx->model->targets.nelts; i++) {
+        price = t[i].priced ? ngx_http_ai_price(ctx, t[i].priced) : NULL;
+
+        if (price && price->units[AI_UNIT_AUDIO_SECONDS] > 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -289,9 +321,7 @@ ngx_http_ai_take(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
 }
 
 
-/* what the request will probably use, by what its model used before */
-
-static void
+void
 ngx_http_ai_guess(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad)
 {
     ai_ratio_t  ratio;
@@ -317,10 +347,9 @@ static int64_t
 ngx_http_ai_bound_cost(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
     uint64_t now_s)
 {
-    int64_t               in, out, more_in, more_out;
+    int64_t               in, out, more_in, more_out, price[AI_UNIT_N];
     ngx_str_t             name;
     ngx_uint_t            i;
-    const int64_t        *price;
     const ai_price_t     *other;
     unsigned __int128     sum;
     ngx_http_ai_model_t  *model;
@@ -334,9 +363,7 @@ ngx_http_ai_bound_cost(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
         { AI_UNIT_WEB_SEARCHES, ad->rq->searches }
     };
 
-    price = ctx->price->units;
-
-    ai_price_dearest(ctx->price, now_s, &in, &out);
+    ngx_http_ai_dearest(ctx, now_s, &in, &out, price);
 
     /* fallbacks and models of tools: each may run beside the one asked for */
 
@@ -368,6 +395,44 @@ ngx_http_ai_bound_cost(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
     }
 
     return sum > AI_LIMIT_MAX ? AI_LIMIT_MAX : (int64_t) sum;
+}
+
+
+/* one of the candidates serves, whichever: the bound must hold for each */
+
+static void
+ngx_http_ai_dearest(ngx_http_ai_ctx_t *ctx, uint64_t now_s, int64_t *in,
+    int64_t *out, int64_t units[AI_UNIT_N])
+{
+    int64_t               more_in, more_out;
+    ngx_uint_t            i, k;
+    const ai_price_t     *price;
+    ngx_http_ai_model_t  *model;
+
+    ai_price_dearest(ctx->price, now_s, in, out);
+    ngx_memcpy(units, ctx->price->units, sizeof(ctx->price->units));
+
+    if (!ctx->model->priced) {
+        return;
+    }
+
+    for (i = 0; i < ctx->ncandidates; i++) {
+        model = ctx->candidates[i].target->priced;
+        price = model ? ngx_http_ai_price(ctx, model) : NULL;
+
+        if (price == NULL || price == ctx->price) {
+            continue;
+        }
+
+        ai_price_dearest(price, now_s, &more_in, &more_out);
+
+        *in = ngx_max(*in, more_in);
+        *out = ngx_max(*out, more_out);
+
+        for (k = 0; k < AI_UNIT_N; k++) {
+            units[k] = ngx_max(units[k], price->units[k]);
+        }
+    }
 }
 
 

@@ -32,8 +32,6 @@ ngx_http_ai_measure(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
         return;
     }
 
-    units = ctx->price->units;
-
     if (u->source == AI_SOURCE_NONE) {
         ngx_http_ai_estimate(ctx, u);
 
@@ -49,6 +47,8 @@ ngx_http_ai_measure(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
     }
 
     /* what is known without the provider counts where somebody priced it */
+
+    units = ngx_http_ai_served(ctx)->units;
 
     if (units[AI_UNIT_REQUESTS] >= 0) {
         u->units[AI_UNIT_REQUESTS] = AI_UNIT_ONE;

@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_ai_metrics.h"
+#include "ngx_http_ai_routing.h"
 
 
 #define NGX_HTTP_AI_METRICS_TENANTS  1000
@@ -92,6 +92,7 @@ ngx_http_ai_metrics_handler(ngx_http_request_t *r)
     ngx_http_ai_metrics_stores(&m);
     ngx_http_ai_metrics_directory(&m);
     ngx_http_ai_metrics_providers(&m);
+    ngx_http_ai_metrics_targets(&m);
     ngx_http_ai_metrics_tenants(&m);
 
     return ngx_http_ai_json_send(&m.text, NGX_HTTP_OK);

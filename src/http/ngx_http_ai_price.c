@@ -24,6 +24,10 @@ ngx_http_ai_price(ngx_http_ai_ctx_t *ctx, ngx_http_ai_model_t *model)
         return &model->price;
     }
 
+    if (model->tasks) {
+        return NULL;                /* a virtual one */
+    }
+
     for (p = ctx->priced; p; p = p->next) {
         if (p->model == model) {
             return p->price;

@@ -5,7 +5,10 @@
  */
 
 
+#include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_cache.h"
+#include "ngx_http_ai_jump.h"
+#include "ngx_http_ai_routing.h"
 #include <sys/prctl.h>
 
 
@@ -34,13 +37,21 @@ ngx_http_ai_postconfiguration(ngx_conf_t *cf)
         return NGX_OK;
     }
 
-    if (ngx_http_ai_tally_add(cf, mcf) != NGX_OK) {
+    if (ngx_http_ai_tally_add(cf, mcf) != NGX_OK
+        || ngx_http_ai_routing_add(cf, mcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
     if (ngx_http_ai_handler_add(cf, NGX_HTTP_POST_READ_PHASE,
                                 ngx_http_ai_mask_handler)
         != NGX_OK
+        || ngx_http_ai_handler_add(cf, NGX_HTTP_SERVER_REWRITE_PHASE,
+                                   ngx_http_ai_target_sub_handler)
+           != NGX_OK
+        || ngx_http_ai_handler_add(cf, NGX_HTTP_REWRITE_PHASE,
+                                   ngx_http_ai_attempt_handler)
+           != NGX_OK
         || ngx_http_ai_handler_add(cf, NGX_HTTP_ACCESS_PHASE,
                                    ngx_http_ai_access_handler)
            != NGX_OK
@@ -58,7 +69,9 @@ ngx_http_ai_postconfiguration(ngx_conf_t *cf)
 
     ngx_http_ai_handler_first(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
 
-    if (ngx_http_ai_upstream_init(cf) != NGX_OK) {
+    if (ngx_http_ai_upstream_init(cf) != NGX_OK
+        || ngx_http_ai_jump_init(cf, mcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -266,6 +279,8 @@ ngx_http_ai_ledger_get(ngx_http_ai_main_conf_t *mcf)
         if (mcf->ledger_open) {
             ngx_ai_tally_worker(mcf->tally,
                                 ngx_ai_ledger_worker(mcf->ledger_open));
+            ngx_ai_routing_worker(mcf->routing,
+                                  ngx_ai_ledger_worker(mcf->ledger_open));
 
             if (mcf->lease) {
                 ngx_ai_lease_ledger(mcf->lease, mcf->ledger_open);

@@ -10,6 +10,7 @@
  */
 
 
+#include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_conf.h"
 #include "ngx_http_ai_directory.h"
 #include "ngx_http_ai_settle.h"
@@ -285,7 +286,7 @@ ngx_http_ai_revoke(ngx_http_ai_ctx_t *ctx, ai_error_code_t why)
 
     if (ctx->ended || ctx->refused || ctx->replaced || ctx->last_seen
         || (!ctx->passed && (!ctx->reading || ctx->read)
-            && !(ctx->wait && ctx->wait->waiting)))
+            && !(ctx->wait && ctx->wait->waiting) && !ctx->admitted))
     {
         return;
     }
@@ -314,6 +315,8 @@ ngx_http_ai_revoke(ngx_http_ai_ctx_t *ctx, ai_error_code_t why)
         ngx_http_ai_revoke_cut(r);
         return;
     }
+
+    ngx_http_ai_attempt_close(ctx, AI_REASON_REVOKED, 0);
 
     if (ctx->passed) {
         ngx_http_ai_revoke_upstream(r);

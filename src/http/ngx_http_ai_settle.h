@@ -27,6 +27,10 @@ void ngx_http_ai_measure(ngx_http_ai_ctx_t *ctx, ai_usage_t *u);
    NONE */
 int64_t ngx_http_ai_cost(ngx_http_ai_ctx_t *ctx, ai_usage_t *u);
 
+/* the price of the model that the answer named, where it is configured and has
+   one; or of the target's, or of the admitted one */
+const ai_price_t *ngx_http_ai_served(ngx_http_ai_ctx_t *ctx);
+
 /* the price tier of the answer; AI_DECLINED: a word that nobody knows */
 int ngx_http_ai_tier(ngx_http_ai_ctx_t *ctx);
 

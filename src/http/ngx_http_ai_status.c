@@ -9,7 +9,7 @@
  */
 
 
-#include "ngx_http_ai.h"
+#include "ngx_http_ai_routing.h"
 
 
 #define NGX_HTTP_AI_TENANTS_LISTED   1000
@@ -146,6 +146,10 @@ ngx_http_ai_status_handler(ngx_http_request_t *r)
     ngx_http_ai_status_redis(&js, mcf);
     ngx_http_ai_status_stores(&js, mcf);
     ngx_http_ai_status_providers(&js, mcf, taken);
+
+    ai_buf_char(ngx_http_ai_json_room(&js, 1), ',');
+    ngx_http_ai_targets_json(&js, mcf, NULL, NULL);
+
     ngx_http_ai_status_tenants(r, &js, mcf);
 
     ai_buf_cstr(ngx_http_ai_json_room(&js, 2), "}\n");

@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_ai.h"
+#include "../core/ai_translate.h"
 
 
 /* a header that the gateway sets; hashed when it is first sent */
@@ -15,6 +16,22 @@ typedef struct {
 } ngx_http_ai_header_t;
 
 
+/* a body in another dialect, while it is written */
+
+typedef struct {
+    ngx_pool_t                *pool;
+    u_char                    *data;
+    size_t                     len;
+    size_t                     size;
+} ngx_http_ai_translated_t;
+
+#define NGX_HTTP_AI_TRANSLATE_MORE  1024
+
+
+static ngx_int_t ngx_http_ai_target_translate(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ai_rewrite_t *rw);
+static int ngx_http_ai_translated_put(void *data, const ai_char *p,
+    size_t len);
 static ngx_uint_t ngx_http_ai_header_dropped(ngx_table_elt_t *h);
 static void ngx_http_ai_header_put(ngx_table_elt_t **h,
     ngx_http_ai_header_t *header, ngx_str_t *value);
@@ -85,6 +102,9 @@ static ngx_http_ai_header_t  ngx_http_ai_header_id =
 static ngx_http_ai_header_t  ngx_http_ai_header_coding =
     { ngx_string("accept-encoding"), 0 };
 
+static ngx_http_ai_header_t  ngx_http_ai_header_version =
+    { ngx_string("anthropic-version"), 0 };
+
 static ngx_http_ai_header_t  ngx_http_ai_header_tenant =
     { ngx_string("x-tenant-id"), 0 };
 
@@ -92,12 +112,16 @@ static ngx_http_ai_header_t  ngx_http_ai_header_plan =
     { ngx_string("x-tenant-plan"), 0 };
 
 
+/* in the provider's own dialect, or translated to it */
+
 ngx_int_t
 ngx_http_ai_target_url(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 {
     int                      rc;
+    u_char                  *path;
     ai_buf_t                 b;
     ai_str_t                *version;
+    ai_route_t              *to;
     ngx_http_ai_provider_t  *provider;
     static u_char            url[NGX_HTTP_AI_URL_MAX];
 
@@ -114,9 +138,30 @@ ngx_http_ai_target_url(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
         version = &ctx->route.version;
     }
 
-    rc = ai_route_build(&b, &ctx->route, provider->api,
+    path = b.pos;
+    ctx->sent_route = &ctx->route;
+
+    rc = ai_route_build(&b, ctx->sent_route, provider->api,
                         (ai_str_t *) &provider->base,
                         (ai_str_t *) &ctx->target->model, version);
+
+    if (rc == AI_DECLINED) {
+        to = ngx_palloc(r->pool, sizeof(ai_route_t));
+        if (to == NULL) {
+            return NGX_ERROR;
+        }
+
+        rc = ai_translate_route(to, &ctx->route, provider->api, ctx->streamed);
+
+        if (rc == AI_OK) {
+            b.pos = path;
+            ctx->sent_route = to;
+
+            rc = ai_route_build(&b, to, provider->api,
+                                (ai_str_t *) &provider->base,
+                                (ai_str_t *) &ctx->target->model, version);
+        }
+    }
 
     if (rc != AI_OK || b.full) {
         return NGX_DECLINED;
@@ -154,6 +199,10 @@ ngx_http_ai_target_body(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ngx_chain_t   *out, **ll;
     ai_edit_t      few[AI_EDITS_MAX];
     static u_char  scratch[NGX_HTTP_AI_EDIT_MAX];
+
+    if (ctx->sent_route != &ctx->route) {
+        return ngx_http_ai_target_translate(r, ctx, want);
+    }
 
     edits = few;
     max = AI_EDITS_MAX;
@@ -232,6 +281,101 @@ ngx_http_ai_target_body(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 }
 
 
+/*
+ * The body in another dialect, in one piece: it is seldom much longer than the
+ * client's.
+ */
+
+static ngx_int_t
+ngx_http_ai_target_translate(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ai_rewrite_t *rw)
+{
+    int                      rc;
+    ai_out_t                 out;
+    const char              *param, *error;
+    ngx_chain_t             *cl, **ll;
+    ai_translate_want_t      want;
+    ngx_http_ai_translated_t tr;
+
+    ngx_memzero(&want, sizeof(ai_translate_want_t));
+
+    want.api = ctx->target->provider->api;
+    want.model = rw->model;
+    want.max_output = rw->max_output;
+    want.stream = ctx->streamed;
+
+    tr.pool = r->pool;
+    tr.size = ctx->body.len + ctx->body.len / 4 + NGX_HTTP_AI_TRANSLATE_MORE;
+    tr.data = ngx_pnalloc(r->pool, tr.size);
+    tr.len = 0;
+
+    if (tr.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memzero(&out, sizeof(ai_out_t));
+
+    out.put = ngx_http_ai_translated_put;
+    out.data = &tr;
+
+    rc = ai_translate_request(&out, &want, ctx->body.data, ctx->body.len,
+                              &param, &error);
+
+    if (rc != AI_OK || out.failed) {
+        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
+                      "ai request body could not be translated");
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cl = NULL;
+    ll = ngx_http_ai_link(r->pool, &cl, tr.data, tr.len);
+
+    if (ll == NULL || cl == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cl->buf->last_buf = 1;
+
+    r->request_body->bufs = cl;
+    r->headers_in.content_length_n = tr.len;
+
+    return NGX_OK;
+}
+
+
+/* grows by half of itself, so that bytes are moved a few times at most */
+
+static int
+ngx_http_ai_translated_put(void *data, const ai_char *p, size_t len)
+{
+    size_t                     size;
+    u_char                    *more;
+    ngx_http_ai_translated_t  *tr;
+
+    tr = data;
+
+    if (len > tr->size - tr->len) {
+        size = tr->size + tr->size / 2 + len;
+
+        more = ngx_pnalloc(tr->pool, size);
+        if (more == NULL) {
+            return AI_ERROR;
+        }
+
+        ngx_memcpy(more, tr->data, tr->len);
+        ngx_pfree(tr->pool, tr->data);
+
+        tr->data = more;
+        tr->size = size;
+    }
+
+    ngx_memcpy(tr->data + tr->len, p, len);
+    tr->len += len;
+
+    return AI_OK;
+}
+
+
 /* appends one link, none for no bytes; NULL: no memory */
 
 static ngx_chain_t **
@@ -283,8 +427,9 @@ ngx_http_ai_target_headers(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     ngx_http_ai_tenant_t    *tenant;
     ngx_http_ai_provider_t  *provider;
     static ngx_str_t         identity = ngx_string("identity");
+    static ngx_str_t         version = ngx_string("2023-06-01");
 
-    n = 5;
+    n = 6;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         n += part->nelts;
@@ -319,6 +464,12 @@ ngx_http_ai_target_headers(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     ngx_http_ai_header_put(&to, &ngx_http_ai_header_id, &ctx->id);
     ngx_http_ai_header_put(&to, &ngx_http_ai_header_coding, &identity);
 
+    if (ctx->sent_route != &ctx->route
+        && ctx->sent_route->dialect == AI_DIALECT_ANTHROPIC)
+    {
+        ngx_http_ai_header_put(&to, &ngx_http_ai_header_version, &version);
+    }
+
     if (provider->identify) {
         ngx_http_ai_header_put(&to, &ngx_http_ai_header_tenant,
                                &tenant->sn.str);
@@ -347,6 +498,30 @@ ngx_http_ai_target_headers_restore(ngx_http_ai_ctx_t *ctx)
 
     ngx_free(ctx->elts);
     ctx->elts = NULL;
+}
+
+
+/*
+ * SERVER_REWRITE of a subrequest (a mirror, say), which has copied the head of
+ * the main request while that one had our list: it gets the client's.
+ */
+
+ngx_int_t
+ngx_http_ai_target_sub_handler(ngx_http_request_t *r)
+{
+    ngx_http_ai_ctx_t  *ctx;
+
+    if (r == r->main) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_ai_ctx(r->main);
+
+    if (ctx && ctx->headers.part.elts) {
+        r->headers_in.headers = ctx->headers;
+    }
+
+    return NGX_DECLINED;
 }
 
 

@@ -5,7 +5,9 @@
  */
 
 
+#include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_cache.h"
+#include "ngx_http_ai_jump.h"
 
 
 /*
@@ -19,6 +21,7 @@ typedef struct {
     ngx_msec_t                 connect;
     ngx_msec_t                 read;
     ngx_uint_t                 drain;
+    ngx_uint_t                 intercept;   /* the answer is given up */
     ngx_http_upstream_conf_t  *conf;
 } ngx_http_ai_variant_t;
 
@@ -27,11 +30,15 @@ typedef struct {
 
 static ngx_int_t ngx_http_ai_init_peer(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
+static ngx_int_t ngx_http_ai_process_header(ngx_http_request_t *r);
+static ngx_int_t ngx_http_ai_final_answer(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+static ngx_int_t ngx_http_ai_reinit_request(ngx_http_request_t *r);
 static ngx_int_t ngx_http_ai_credential(ngx_http_request_t *r,
-    ngx_http_ai_provider_t *provider);
+    ngx_http_ai_provider_t *provider, ngx_uint_t n);
 static ngx_http_upstream_conf_t *ngx_http_ai_variant(ngx_http_request_t *r,
-    ngx_http_upstream_conf_t *from, ngx_msec_t connect, ngx_msec_t read,
-    ngx_uint_t drain);
+    ngx_http_upstream_conf_t *from, ngx_http_ai_target_t *target,
+    ngx_uint_t drain, ngx_uint_t intercept);
 
 
 ngx_int_t
@@ -69,10 +76,9 @@ ngx_http_ai_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
 {
     ngx_http_ai_ctx_t        *ctx;
     ngx_http_upstream_t      *u;
-    ngx_http_ai_target_t     *target;
+    ngx_http_ai_attempt_t    *at;
     ngx_http_ai_loc_conf_t   *alcf;
     ngx_http_ai_srv_conf_t   *ascf;
-    ngx_http_ai_main_conf_t  *mcf;
 
     ascf = ngx_http_conf_upstream_srv_conf(us, ngx_http_ai_tenant_module);
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_tenant_module);
@@ -102,18 +108,15 @@ ngx_http_ai_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
     ngx_http_ai_target_headers_restore(ctx);
 
     u = r->upstream;
-    target = ctx->target;
+    at = ctx->attempt;
 
-    if (ngx_http_ai_credential(r, target->provider) != NGX_OK) {
+    if (ngx_http_ai_credential(r, ctx->target->provider, at->key) != NGX_OK) {
         return NGX_ERROR;
     }
 
     ngx_http_ai_cache_missed(r, ctx);
 
-    u->conf = ngx_http_ai_variant(r, u->conf, target->connect,
-                                  target->first_byte ? target->first_byte
-                                                     : target->timeout,
-                                  ctx->drain);
+    u->conf = ngx_http_ai_variant(r, u->conf, ctx->target, ctx->drain, 0);
     if (u->conf == NULL) {
         return NGX_ERROR;
     }
@@ -133,15 +136,112 @@ ngx_http_ai_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
 
     u->peer.tries = 1;
 
-    ctx->sent = 1;
-    ai_slot_started(ctx->slot);
+    at->process_header = u->process_header;
+    at->reinit_request = u->reinit_request;
 
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_ai_tenant_module);
+    u->process_header = ngx_http_ai_process_header;
+    u->reinit_request = ngx_http_ai_reinit_request;
 
-    ngx_ai_tally_sent(mcf->tally, target->provider->index,
-                      ngx_ai_ledger_worker(mcf->ledger_open));
+    ngx_http_ai_attempt_sent(r, at);
 
     return NGX_OK;
+}
+
+
+/* proxy reads the status line by one handler and the headers by another */
+
+static ngx_int_t
+ngx_http_ai_process_header(ngx_http_request_t *r)
+{
+    ngx_int_t                  rc;
+    ngx_http_ai_ctx_t         *ctx;
+    ngx_http_upstream_t       *u;
+    ngx_http_ai_attempt_t     *at;
+    ngx_http_upstream_conf_t  *conf;
+
+    u = r->upstream;
+    ctx = ngx_http_ai_ctx(r);
+    at = ctx->attempt;
+
+    if (!at->headed) {
+        rc = at->process_header(r);
+
+        if (u->process_header != ngx_http_ai_process_header) {
+            at->process_header = u->process_header;
+            u->process_header = ngx_http_ai_process_header;
+        }
+
+        if (rc == NGX_OK) {
+            rc = ngx_http_ai_final_answer(r, ctx);
+        }
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        at->headed = 1;
+    }
+
+    rc = ngx_http_ai_attempt_judge(r, at);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
+    conf = ngx_http_ai_variant(r, u->conf, ctx->target, ctx->drain, 1);
+    if (conf == NULL) {
+        return NGX_ERROR;
+    }
+
+    u->conf = conf;
+    u->headers_in.status_n = NGX_HTTP_AI_JUMP;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Proxy passes an interim answer on as if it were the last one, a switch of
+ * protocols as a tunnel, and bytes without any head as an answer of HTTP/0.9.
+ */
+
+static ngx_int_t
+ngx_http_ai_final_answer(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
+{
+    if (r->http_version >= NGX_HTTP_VERSION_10
+        && r->upstream->headers_in.status_n >= NGX_HTTP_OK)
+    {
+        return NGX_OK;
+    }
+
+    r->http_version = r->http_major ? r->http_major * 1000 + r->http_minor
+                                    : NGX_HTTP_VERSION_20;
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "ai provider \"%V\" sent no final HTTP/1 answer",
+                  &ctx->target->provider->name);
+
+    return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+}
+
+
+/* a cached connection was closed: the same request on a fresh one */
+
+static ngx_int_t
+ngx_http_ai_reinit_request(ngx_http_request_t *r)
+{
+    ngx_int_t               rc;
+    ngx_http_ai_attempt_t  *at;
+
+    at = ngx_http_ai_ctx(r)->attempt;
+
+    rc = at->reinit_request(r);
+
+    at->headed = 0;
+    at->process_header = r->upstream->process_header;
+    r->upstream->process_header = ngx_http_ai_process_header;
+
+    return rc;
 }
 
 
@@ -151,19 +251,19 @@ ngx_http_ai_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
  */
 
 static ngx_int_t
-ngx_http_ai_credential(ngx_http_request_t *r, ngx_http_ai_provider_t *provider)
+ngx_http_ai_credential(ngx_http_request_t *r, ngx_http_ai_provider_t *provider,
+    ngx_uint_t n)
 {
-    ngx_buf_t         *b, *head;
-    ngx_str_t         *key;
-    ngx_chain_t       *cl;
-    static ngx_uint_t  turn;
+    ngx_buf_t    *b, *head;
+    ngx_str_t    *key;
+    ngx_chain_t  *cl;
 
     if (provider->keys.nelts == 0) {
         return NGX_OK;
     }
 
     key = provider->keys.elts;
-    key += turn++ % provider->keys.nelts;
+    key += n % provider->keys.nelts;
 
     head = r->upstream->request_bufs->buf;
 
@@ -205,31 +305,9 @@ ngx_http_ai_credential(ngx_http_request_t *r, ngx_http_ai_provider_t *provider)
 }
 
 
-void
-ngx_http_ai_upstream_answered(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
-{
-    ngx_http_upstream_t       *u;
-    ngx_http_ai_target_t      *target;
-    ngx_http_upstream_conf_t  *conf;
-
-    u = r->upstream;
-    target = ctx->target;
-
-    if (target->first_byte == 0 || target->first_byte == target->timeout) {
-        return;
-    }
-
-    conf = ngx_http_ai_variant(r, u->conf, target->connect, target->timeout,
-                               ctx->drain);
-    if (conf) {
-        u->conf = conf;
-    }
-}
-
-
 static ngx_http_upstream_conf_t *
 ngx_http_ai_variant(ngx_http_request_t *r, ngx_http_upstream_conf_t *from,
-    ngx_msec_t connect, ngx_msec_t read, ngx_uint_t drain)
+    ngx_http_ai_target_t *target, ngx_uint_t drain, ngx_uint_t intercept)
 {
     ngx_uint_t                     i;
     ngx_pool_t                    *pool;
@@ -246,8 +324,9 @@ ngx_http_ai_variant(ngx_http_request_t *r, ngx_http_upstream_conf_t *from,
     for (i = 0; i < n; i++) {
         v = &variants[i];
 
-        if ((v->from == from || v->conf == from) && v->connect == connect
-            && v->read == read && v->drain == drain)
+        if ((v->from == from || v->conf == from)
+            && v->connect == target->connect && v->read == target->timeout
+            && v->drain == drain && v->intercept == intercept)
         {
             return v->conf;
         }
@@ -269,17 +348,18 @@ ngx_http_ai_variant(ngx_http_request_t *r, ngx_http_upstream_conf_t *from,
 
     *v->conf = *from;
 
-    v->conf->connect_timeout = connect;
-    v->conf->read_timeout = read;
+    v->conf->connect_timeout = target->connect;
+    v->conf->read_timeout = target->timeout;
     v->conf->next_upstream = NGX_HTTP_UPSTREAM_FT_ERROR
                              |NGX_HTTP_UPSTREAM_FT_NON_IDEMPOTENT;
-    v->conf->intercept_errors = 0;
+    v->conf->intercept_errors = intercept;
     v->conf->ignore_client_abort = drain;
 
     v->from = from;
-    v->connect = connect;
-    v->read = read;
+    v->connect = target->connect;
+    v->read = target->timeout;
     v->drain = drain;
+    v->intercept = intercept;
 
     if (v != &one) {
         n++;

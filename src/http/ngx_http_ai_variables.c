@@ -4,6 +4,7 @@
  */
 
 
+#include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_cache.h"
 
 
@@ -246,7 +247,7 @@ ngx_http_ai_variable_number(ngx_http_ai_ctx_t *ctx, ngx_http_ai_var_t var,
     ai_usage_t  *u;
 
     if (var == NGX_HTTP_AI_VAR_ATTEMPTS && ctx->admitted) {
-        ai_buf_uint(b, ctx->sent + ctx->hit);
+        ai_buf_uint(b, (ctx->attempt ? ctx->attempt->n : 0) + ctx->hit);
         return NGX_OK;
     }
 

@@ -588,6 +588,71 @@ test_media(void **state)
 }
 
 
+/* what rules of routing look at: tools and images, in each dialect */
+
+static void
+test_contents(void **state)
+{
+    unsigned  i;
+
+    static const struct {
+        ai_endpoint_t   ep;
+        unsigned        tools;
+        unsigned        pictures;
+        const char     *body;
+    } v[] = {
+        { AI_EP_CHAT, 0, 0, "{\"model\":\"m\",\"tools\":[],\"messages\":["
+          "{\"content\":\"image_url\"}]}" },
+        { AI_EP_CHAT, 0, 0, "{\"model\":\"m\",\"tools\":null}" },
+        { AI_EP_CHAT, 1, 0, "{\"model\":\"m\",\"tools\":[{\"type\":"
+          "\"function\"}]}" },
+        { AI_EP_CHAT, 0, 1, "{\"model\":\"m\",\"messages\":[{\"content\":[{"
+          "\"type\":\"image_url\",\"image_url\":{\"url\":\"https://x\"}}]}]}" },
+        { AI_EP_CHAT, 0, 1, "{\"model\":\"m\",\"messages\":[{\"content\":[{"
+          "\"image_url\":\"data:image/png;base64,AA\"}]}]}" },
+        { AI_EP_CHAT, 0, 0, "{\"model\":\"m\",\"messages\":[{\"content\":[{"
+          "\"input_audio\":{\"data\":\"AA\"}}]}]}" },
+        { AI_EP_CHAT, 0, 0, "{\"model\":\"m\",\"messages\":[{\"content\":[{"
+          "\"image_url\":null}]}]}" },
+        { AI_EP_RESPONSES, 1, 1, "{\"model\":\"m\",\"tools\":[{\"type\":"
+          "\"custom\"}],\"input\":[{\"content\":[{\"image_url\":"
+          "\"https://x\"}]}]}" },
+        { AI_EP_RESPONSES, 0, 0, "{\"model\":\"m\",\"input\":[{\"content\":[{"
+          "\"file_data\":\"AA\"}]}]}" },
+        { AI_EP_MESSAGES, 1, 1, "{\"model\":\"m\",\"max_tokens\":1,"
+          "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+          "\"im\\u0061ge\",\"source\":{\"type\":\"url\",\"url\":"
+          "\"https://x\"}}]}],\"tools\":[{\"name\":\"f\"}]}" },
+        { AI_EP_MESSAGES, 0, 1, "{\"model\":\"m\",\"messages\":[{\"role\":"
+          "\"user\",\"content\":[{\"type\":\"tool_result\",\"content\":[{"
+          "\"type\":\"image\",\"source\":{\"data\":\"AA\"}}]}]}]}" },
+        { AI_EP_MESSAGES, 0, 0, "{\"model\":\"m\",\"messages\":[{\"role\":"
+          "\"user\",\"content\":[{\"type\":\"document\",\"source\":{"
+          "\"data\":\"AA\"}},{\"type\":\"imagery\"}]}]}" },
+        { AI_EP_GENERATE, 1, 1, "{\"contents\":[{\"parts\":[{\"inline_data\":{"
+          "\"mime_type\":\"IMAGE/png\",\"data\":\"AA\"}}]}],\"tools\":"
+          "{\"functionDeclarations\":[]}}" },
+        { AI_EP_GENERATE, 0, 1, "{\"contents\":[{\"parts\":[{\"fileData\":{"
+          "\"mimeType\":\"image/png\",\"fileUri\":\"gs://x\"}}]}],"
+          "\"tools\":[]}" },
+        { AI_EP_GENERATE, 0, 0, "{\"contents\":[{\"parts\":[{\"inlineData\":{"
+          "\"mimeType\":\"audio/wav\",\"data\":\"AA\"}}]}]}" },
+        { AI_EP_EMBEDDINGS, 0, 1, "{\"model\":\"m\",\"input\":[{\"image\":"
+          "\"AA\"}]}" },
+        { AI_EP_IMAGES, 0, 1, "{\"model\":\"m\",\"images\":[\"AA\"]}" },
+        { AI_EP_IMAGES, 0, 0, "{\"model\":\"m\",\"n\":2,\"images\":[]}" }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+        assert_int_equal(test_scan(v[i].ep, v[i].body), AI_OK);
+        assert_int_equal(rq.tools, v[i].tools);
+        assert_int_equal(rq.pictures, v[i].pictures);
+    }
+}
+
+
 static void
 test_counts(void **state)
 {
@@ -871,6 +936,7 @@ main(void)
         cmocka_unit_test(test_refused_bodies),
         cmocka_unit_test(test_flags),
         cmocka_unit_test(test_media),
+        cmocka_unit_test(test_contents),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_path_model),
         cmocka_unit_test(test_edit),

@@ -121,6 +121,10 @@ $c{tenants}
         location = /ai/status {
             ai_status;
         }
+
+        location = /ai/control {
+            ai_control;
+        }
     }
 }
 EOF

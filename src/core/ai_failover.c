@@ -1,0 +1,97 @@
+
+/*
+ * When an attempt may be made again elsewhere.
+ */
+
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE             /* memmem() */
+#endif
+
+#include "ai_failover.h"
+
+
+#define AI_FAILOVER_LOOK  4096
+
+
+/* texts of providers for a prompt that is too long */
+
+static const ai_str_t  ai_failover_long[] = {
+    ai_string("context_length_exceeded"),
+    ai_string("maximum context length"),
+    ai_string("prompt is too long"),
+    ai_string("exceed context limit"),
+    ai_string("exceeds the maximum number of tokens")
+};
+
+
+unsigned
+ai_failover_status(unsigned status)
+{
+    return status == 408 || status == 409 || status == 429
+           || ai_failover_counts(status);
+}
+
+
+unsigned
+ai_failover_counts(unsigned status)
+{
+    return status >= 500 && status <= 599;
+}
+
+
+unsigned
+ai_failover_never(unsigned status)
+{
+    switch (status) {
+
+    case 400:
+    case 401:
+    case 403:
+    case 404:
+    case 413:
+    case 422:
+        return 1;
+
+    default:
+        return 0;
+    }
+}
+
+
+unsigned
+ai_failover_too_long(const ai_char *body, size_t len)
+{
+    size_t          i;
+    const ai_str_t *text;
+
+    if (len > AI_FAILOVER_LOOK) {
+        len = AI_FAILOVER_LOOK;
+    }
+
+    for (i = 0; i < sizeof(ai_failover_long) / sizeof(ai_str_t); i++) {
+        text = &ai_failover_long[i];
+
+        if (memmem(body, len, text->data, text->len)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+unsigned
+ai_failover_whole(const ai_char *body, size_t len, int64_t length,
+    unsigned chunked)
+{
+    if (length >= 0) {
+        return len >= (uint64_t) length;
+    }
+
+    if (!chunked) {
+        return 1;
+    }
+
+    return len >= 5 && memcmp(body + len - 5, "0\r\n\r\n", 5) == 0;
+}
