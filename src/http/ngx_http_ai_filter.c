@@ -269,8 +269,6 @@ ngx_http_ai_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return NGX_OK;
     }
 
-    ngx_http_ai_cache_flush(ctx, out);
-
     rc = ngx_http_ai_forward(r, ctx, out);
 
     /* all was sent: a lingering close may keep the log phase for long */

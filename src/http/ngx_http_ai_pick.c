@@ -297,7 +297,7 @@ ngx_http_ai_pick_close(ngx_http_ai_attempt_t *at, ai_reason_t reason)
 
     target = ctx->target;
 
-    if (!ctx->answered || target->place == AI_BOARD_NONE
+    if (!ctx->answered || ctx->hit || target->place == AI_BOARD_NONE
         || ctx->request->headers_out.status != NGX_HTTP_OK
         || (reason != AI_REASON_CUT && (ctx->meter == NULL
                                         || !ctx->meter->failed)))
