@@ -439,6 +439,8 @@ ngx_http_ai_step_target(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ad->want.model = (ai_str_t *) &ctx->target->model;
     ad->want.cap_completion = provider->cap_completion;
 
+    ctx->usage_asked = rq->usage_asked;
+
     if (ctx->streamed && !rq->usage_asked
         && (ctx->route.ep == AI_EP_CHAT || ctx->route.ep == AI_EP_COMPLETIONS))
     {
