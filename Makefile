@@ -28,7 +28,7 @@ JOBS    ?= 2
 
 # without nginx, or without much of it, there is nothing for sanitizers
 
-WITHOUT_NGINX := t/layers.t t/newcomer.t t/sdk.t t/alerts_webhook.t t/model.t \
+WITHOUT_NGINX := t/layers.t t/translate_table.t t/newcomer.t t/sdk.t t/alerts_webhook.t t/model.t \
 	t/harness_redis.t $(wildcard t/sql_*.t t/lease_script*.t) t/lease_sim.t
 
 # valgrind leaves out what sends thousands of requests or measures time

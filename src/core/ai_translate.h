@@ -50,8 +50,8 @@ typedef struct {
 
 /*
  * Whether an endpoint can be translated for a provider of "api", and the
- * provider's route then: for AI_EP_CHAT alone, to AI_EP_MESSAGES, AI_EP_GENERATE
- * or AI_EP_STREAM_GENERATE (with sse).  AI_DECLINED: it cannot.
+ * provider's route then: for AI_EP_CHAT alone, to AI_EP_MESSAGES,
+ * AI_EP_GENERATE or AI_EP_STREAM_GENERATE (with sse).  AI_DECLINED: it cannot.
  */
 int ai_translate_route(ai_route_t *to, const ai_route_t *from,
     ai_dialect_t api, unsigned stream);
