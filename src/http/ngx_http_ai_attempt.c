@@ -121,6 +121,7 @@ ngx_http_ai_attempt_prepare(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     want.cap_completion = ctx->target->provider->cap_completion;
     want.max_output = at->max_output;
 
+    ctx->usage_asked = rq->usage_asked;
     ctx->drop_usage = 0;
 
     if (ctx->streamed && !rq->usage_asked
