@@ -34,5 +34,10 @@ ngx_int_t ngx_http_ai_gate_wait(ngx_http_ai_ctx_t *ctx,
 /* gives places back and ends waiting; later calls do nothing */
 void ngx_http_ai_gate_free(ngx_http_ai_ctx_t *ctx);
 
+/* the master, under the lock, when gates have their places: what is dedicated
+   to plans of the configuration stays free from the start */
+void ngx_http_ai_gate_plans(ngx_ai_routing_t *rt,
+    ngx_http_ai_main_conf_t *mcf);
+
 
 #endif /* NGX_HTTP_AI_GATE_H */

@@ -5,6 +5,7 @@
  */
 
 
+#include "ngx_http_ai_gate.h"
 #include "ngx_http_ai_routing.h"
 
 
@@ -134,6 +135,8 @@ ngx_http_ai_routing_places(ngx_ai_routing_t *rt, void *data)
             ngx_http_ai_routing_provider(rt, pl, p[i], find);
         }
     }
+
+    ngx_http_ai_gate_plans(rt, pl->mcf);
 
     return NGX_OK;
 }

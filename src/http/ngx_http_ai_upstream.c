@@ -6,6 +6,7 @@
 
 
 #include "ngx_http_ai_attempt.h"
+#include "ngx_http_ai_cache.h"
 #include "ngx_http_ai_jump.h"
 
 
@@ -112,6 +113,8 @@ ngx_http_ai_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
     if (ngx_http_ai_credential(r, ctx->target->provider, at->key) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    ngx_http_ai_cache_missed(r, ctx);
 
     u->conf = ngx_http_ai_variant(r, u->conf, ctx->target, ctx->drain, 0);
     if (u->conf == NULL) {
