@@ -7,6 +7,7 @@ dialect.  Members:
 
   at        {NAME: {members}}: of the stand-in of that --name alone, before the
             others; so one request finds several stand-ins each in its own mood
+  keyed     {TEXT: {members}}: of requests whose credential has this text in it
   file      a fixture of t/data/fixtures, or an absolute path: its bytes, with
             the status and type that manifest.json names
   body      the answer's text; body64: its bytes
@@ -335,6 +336,10 @@ class Exchange:
             m = STATE.behave
 
         m = dict(m, **m.get('at', {}).get(STATE.name, {}))
+
+        for text, members in m.get('keyed', {}).items():
+            if any(text in self.h.get(k, '') for k in KEY_HEADERS):
+                m = dict(m, **members)
 
         if 'flap' in m:
             seed = m.get('seed', 1)

@@ -40,10 +40,12 @@ sub new {
         scheme  => $o{scheme} || 'http',
         keys    => $o{keys} || {},
         words   => $o{words} || {},
-        breaker => $o{breaker} // 'failures=1000000 window=10s cooldown=1s',
+        breaker => $o{breaker} // 'failures=1000000 errors=off',
     }, $class;
 
-    for my $name (grep { !$special{$_} } @$names) {
+    my %none = (%special, map { $_ => 1 } @{ $o{special} || [] });
+
+    for my $name (grep { !$none{$_} } @$names) {
         my $how = $o{how}{$name} || $o{how}{'*'} || {};
 
         $self->{p}{$name} = $t->provider($name, full => 1, later => 1, %$how);
@@ -65,18 +67,18 @@ sub new {
 }
 
 
-# a listener that accepts nothing once its backlog is full
+# a listener that accepts nothing, and whose backlog is full
 
 sub deafen {
     my ($self, $name) = @_;
 
     my $peer = '127.0.0.1:' . $self->{t}->port($name);
 
-    my $s = IO::Socket::INET->new(Proto => 'tcp', Listen => 0, ReuseAddr => 1,
+    my $s = IO::Socket::INET->new(Proto => 'tcp', Listen => 1, ReuseAddr => 1,
         LocalAddr => $peer) or die "listen: $!\n";
 
     push @{ $self->{deaf} }, $s, grep { $_ } map { IO::Socket::INET->new(
-        Proto => 'tcp', Blocking => 0, PeerAddr => $peer) } 1 .. 3;
+        Proto => 'tcp', Blocking => 0, PeerAddr => $peer) } 1 .. 4;
 }
 
 

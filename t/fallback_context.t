@@ -1,0 +1,139 @@
+#!/usr/bin/perl
+
+# A prompt that is too long for a target goes to one with a longer context: by
+# the provider's own words, in each dialect, however its body comes.
+
+use strict;
+use warnings;
+
+use Test::More;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use AI::Chain;
+use AI::Gateway;
+
+my %api = (o => 'openai', a => 'anthropic', g => 'gemini', z => 'azure');
+
+my $t = AI::Gateway->new;
+my $c = AI::Chain->new($t, [ map { ("${_}1", "${_}2", "${_}3") } keys %api ],
+    api => { map { my $d = $_; map { ("$d$_" => $api{$d}) } 1 .. 3 }
+        keys %api });
+
+# the second is as short, the third is longer; "flat": none is
+
+$t->run(gateway_conf($c->conf(models => join('', map {
+        $c->model($_, "${_}1 context=8192", "${_}2 context=8192",
+            "${_}3 context=200000"),
+        $c->model("$_-flat", "${_}1 context=8192", "${_}2 context=8192")
+    } sort keys %api),
+    server => 'listen 127.0.0.1:%%PORT_8082%% http2;')));
+
+my %bodies = (
+    length => {},
+    chunked => { framing => 'chunked' },
+    close => { framing => 'close' },
+    bytes => { split => 'byte' },
+    'chunked bytes' => { framing => 'chunked', split => 'byte' },
+    late => { body_wait => 0.2 },
+    'chunked late' => { framing => 'chunked', body_wait => 0.2 },
+);
+
+for my $d (sort keys %api) {
+    for my $body (sort keys %bodies) {
+        for my $stream (0, 1) {
+            my $name = "$api{$d}, $body" . ($stream ? ', streamed' : '');
+            my $r = ask($d, $stream, "${d}1" => { context => 1,
+                %{ $bodies{$body} } });
+
+            is($r->status, 200, "$name: status");
+            is_deeply($c->tried($r->id), [ "${d}1 400 status", "${d}3 200 -" ],
+                "$name: attempts");
+            is($c->row($r->id)->{attempts}[1]{chosen}, 'context',
+                "$name: why");
+            is(join(' ', map { $_->{model} } $c->entries($r->id)),
+                "$d-at-${d}1 $d-at-${d}3", "$name: models");
+        }
+    }
+
+    my $r = ask("$d-flat", 0, "${d}1" => { context => 1 });
+
+    is($r->status, 400, "$api{$d}: none is longer");
+    like($r->body, qr/context|too long|maximum number/,
+        "$api{$d}: its own words");
+    is_deeply($c->tried($r->id), [ "${d}1 400 status" ],
+        "$api{$d}: none is longer, attempts");
+
+    # another 400 is the client's mistake
+
+    $r = ask($d, 0, "${d}1" => { status => 400, body => '{"error":"no"}' });
+
+    is($r->body, '{"error":"no"}', "$api{$d}: another 400 passes");
+    is_deeply($c->tried($r->id), [ "${d}1 400 status" ],
+        "$api{$d}: another 400, attempts");
+
+    # too long for the last one, too
+
+    $r = ask($d, 0, "${d}1" => { context => 1 }, "${d}3" => { context => 1,
+        headers => { 'X-Own' => 3 } });
+
+    is($r->status, 400, "$api{$d}: too long for all");
+    is($r->header('x-own'), 3, "$api{$d}: in the last one's words");
+}
+
+# behind a target that failed, by the status 413, and over HTTP/2
+
+my $r = ask('o', 0, o1 => { status => 503 }, o2 => { context => 1 });
+
+is_deeply($c->tried($r->id), [ 'o1 503 status', 'o2 400 status', 'o3 200 -' ],
+    'behind a failure');
+
+$r = ask('o', 0, o1 => { context => 1, status => 413 });
+
+is_deeply($c->tried($r->id), [ 'o1 413 status', 'o3 200 -' ], 'by a 413');
+
+$r = $t->h2('POST', '/v1/chat/completions', { model => 'o',
+    messages => [ { role => 'user', content => 'x' } ] }, port => 8082,
+    mock => { at => { o1 => { context => 1 } } });
+
+is($r->status, 200, 'HTTP/2');
+
+# a body that never ends is waited for as long as a head
+
+$r = ask('o', 0, o1 => { status => 400, length => 1000, body => '{"error"',
+    delay => 0 });
+
+is($r->status, 400, 'a short body: passes');
+
+ok((waitfor { $t->status->{zone}{holds} == 0 }), 'no hold is left');
+
+$t->done;
+
+
+sub ask {
+    my ($model, $stream, %at) = @_;
+
+    my $d = substr $model, 0, 1;
+    my %o = (mock => { at => \%at });
+    my $r;
+
+    if ($d eq 'g') {
+        my $verb = $stream ? 'streamGenerateContent?alt=sse' : 'generateContent';
+
+        $r = $t->post("/v1beta/models/$model:$verb", { contents => [
+            { role => 'user', parts => [ { text => 'x' } ] } ] }, %o);
+
+    } else {
+        my $uri = $d eq 'a' ? '/v1/messages' : '/v1/chat/completions';
+
+        $r = $t->post($uri, { model => $model, max_tokens => 9,
+            messages => [ { role => 'user', content => 'x' } ],
+            $stream ? (stream => \1) : () }, %o);
+    }
+
+    $t->waitrow($r->id);
+    $c->read;
+
+    return $r;
+}
