@@ -227,7 +227,9 @@ ngx_http_ai_pick_failed(ngx_http_ai_attempt_t *at, ai_outcome_t outcome,
 
     at->begun = 0;
 
-    target = at->ctx->target;
+    /* of the one that began there: ctx->target is yet the one before it */
+
+    target = at->candidate->target;
     rt = ngx_http_ai_mcf(at->ctx)->routing;
 
     ngx_ai_routing_lock(rt);
