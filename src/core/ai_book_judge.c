@@ -176,10 +176,17 @@ ai_take_credit(ai_take_t *t, unsigned party, ai_ref_t lease,
         left = c.unspent - (ai_is_bucket(l) ? t->guess[l->resource] : n);
         t->ahead |= ai_credit_low(ls, left)
                     || ai_credit_ends(t->tx.book, ls, left, now.mono_ms);
+        return;
+    }
 
-    } else if (ls && ai_credit_refused(ls, &c, n - c.unspent, now.mono_ms)
-                     == AI_OK)
-    {
+    /* a bucket is the node's share of it */
+
+    if (ai_is_bucket(l)) {
+        used /= t->weight;
+        held /= t->weight;
+    }
+
+    if (ls && ai_credit_refused(ls, &c, n - c.unspent, now.mono_ms) == AI_OK) {
         ai_take_refuse(t, party, l,
                        ai_is_bucket(l) ? ai_sum(l->burst, -ls->left) : used,
                        held, ai_credit_wait(t, l, ls, &c, n, held), why);
@@ -279,9 +286,8 @@ ai_judge_shared(ai_take_t *t, ai_draw_t *d, const ai_limit_t *l,
                            held / t->weight, -1, why);
 
         } else if (n) {
-            ai_take_credit(t, d->party, d->lease, l, n,
-                           d->bucket.taken / t->weight, held / t->weight,
-                           why);
+            ai_take_credit(t, d->party, d->lease, l, n, d->bucket.taken,
+                           held, why);
         }
 
     } else if (t->ask->rates == AI_RATES_LOCAL) {
