@@ -183,6 +183,10 @@ schedules: build  ## N (1000) schedules of faults between nodes and Redis (long)
 aborts: build  ## N (100000) requests given up, with Redis (long)
 	ABORTS=$(or $(N),100000) prove -v t/lease_aborts.t
 
+flapping: build $(BUILD)/asan/$(SO) $(BUILD)/standin  ## N (1000000) requests over providers that flap (long)
+	$(ASAN_ENV) AI_REQUESTS=$(or $(N),1000000) ASAN_OPTIONS=$'$(FLAP_ASAN)' \
+	    prove -v t/long/flapping.t
+
 model:  ## the model of the leases, with more of everything (long)
 	AI_MODEL=large prove -v t/model.t
 
@@ -266,5 +270,5 @@ clean:  ## remove what was built, save the SDKs
 	    $(BUILD)/.deps-build
 
 .PHONY: coverage help deps build test-module run key ledger test check unit fuzz asan valgrind \
-	bench kill-test schedules aborts format clean
+	bench kill-test schedules aborts flapping format clean
 .SECONDARY:
