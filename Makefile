@@ -38,7 +38,7 @@ NOT_VALGRIND := conf_errors conf_scale request_flood request_tricks \
 	limit_queue limit_shared ledger_disk metering_drop pg_faults pg_hostile \
 	pg_pooler pg_tls billing_budget billing_faults billing_revoke \
 	lease_alone lease_nodes lease_cluster lease_aborts redis_faults \
-	redis_hostile redis_cluster
+	redis_hostile redis_cluster capacity_shares
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | \
@@ -183,9 +183,18 @@ schedules: build  ## N (1000) schedules of faults between nodes and Redis (long)
 aborts: build  ## N (100000) requests given up, with Redis (long)
 	ABORTS=$(or $(N),100000) prove -v t/lease_aborts.t
 
+# a small quarantine, for the memory to be flat
+
+FLAPPING_ASAN := detect_leaks=0:detect_odr_violation=0:abort_on_error=1:quarantine_size_mb=4
+
 flapping: build $(BUILD)/asan/$(SO) $(BUILD)/standin  ## N (1000000) requests over providers that flap (long)
-	$(ASAN_ENV) AI_REQUESTS=$(or $(N),1000000) ASAN_OPTIONS=$'$(FLAP_ASAN)' \
+	$(ASAN_ENV) AI_REQUESTS=$(or $(N),1000000) \
+	    ASAN_OPTIONS=$(FLAPPING_ASAN) \
 	    prove -v t/long/flapping.t
+
+shares: build  ## what plans get of a full provider, AI_SHARES (10) s a row
+	@AI_SHARES=$${AI_SHARES:-10} prove -v t/capacity_shares.t | \
+	    grep -E '^# |^not ok|^Result'
 
 model:  ## the model of the leases, with more of everything (long)
 	AI_MODEL=large prove -v t/model.t
@@ -270,5 +279,5 @@ clean:  ## remove what was built, save the SDKs
 	    $(BUILD)/.deps-build
 
 .PHONY: coverage help deps build test-module run key ledger test check unit fuzz asan valgrind \
-	bench kill-test schedules aborts flapping format clean
+	bench kill-test schedules aborts flapping shares format clean
 .SECONDARY:

@@ -56,7 +56,9 @@ my $one = $t->start_chat({ seed => 1 }, key => 'sql2', mock => { wait => 2.5 });
 
 ok(waitfor { $p->requests == $n + 1 }, 'one asks');
 
-my $two = $t->start_chat({ seed => 1 }, key => 'sql');
+my $two = $t->start_chat({ seed => 1 }, key => 'sql',
+    headers => { Connection => 'close' });
+my $three = $t->start_chat({ seed => 1 }, key => 'sql');
 sleep 0.4;
 
 my $began = time;
@@ -66,6 +68,8 @@ $feed->put;
 my $r = $two->finish;
 
 is($r->status, 401, 'who waits is refused');
+ok($two->closed, 'and its connection closed');
+is($three->finish->status, 401, 'the other one, too');
 cmp_ok(time - $began, '<', 1 * $AI::Gateway::factor, 'at once');
 is($one->finish->status, 200, 'who asked goes on');
 
@@ -100,6 +104,6 @@ ok(waitfor { !grep { /\.\d+$/ } glob $t->dir . '/cache/*/*/*' },
     'no half file is left');
 is($t->status->{zone}{holds}, 0, 'no hold is left');
 
-$_->close for $one, $two;
+$_->close for $one, $two, $three;
 
 $t->done;

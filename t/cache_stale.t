@@ -29,8 +29,20 @@ $t->run(gateway_conf(
         . 'levels=1:2 use_temp_path=off;',
     plan => 'ai_plan usual { models *; cache on price=50% ttl=1s; '
         . 'limit concurrency 4; limit requests 1000/day; }',
-    location => $cache));
+    models => AI::Conf::models() . <<'EOC',
+    ai_model two {
+        price     input=2.00 output=8.00;
+        target    openai   model=one;
+        fallback  openai   model=other;
+    }
+EOC
+    providers => AI::Conf::provider('openai', extra => 'capacity 4; '
+        . 'breaker failures=4 window=60s cooldown=60s;')
+        . join('', map { AI::Conf::provider($_) } qw(anthropic gemini azure)),
+    tenants => AI::Conf::tenants(), location => $cache));
 
+
+my ($n, $r);
 
 # an answer that has had its time
 
@@ -69,9 +81,21 @@ is($t->metrics->{'ai_provider_open{provider="openai"}'}, 0,
     'no attempt is left open');
 
 
+# another target is better than an old answer
+
+$t->chat({ model => 'two' });
+sleep 2.1;
+$n = $p->requests;
+$p->behave({ status => 500, times => 1 });
+$r = $t->chat({ model => 'two' });
+is($r->header('x-ai-cache'), 'miss', 'another target is asked');
+is($p->requests, $n + 2, 'in place of an old answer');
+$p->behave({});
+
+
 # at one time
 
-my $n = $p->requests;
+$n = $p->requests;
 
 my @c = map { $t->start_chat({ seed => 1 }, mock => { wait => 0.7 }) } 1 .. 3;
 my @r = map { $_->finish } @c;
@@ -93,7 +117,7 @@ sleep 0.3;
 $third->close;
 $first->close;
 
-my $r = $second->finish;
+$r = $second->finish;
 is($r->status, 200, 'who waited asks when the first one has left');
 is($r->header('x-ai-cache'), 'miss', 'as if it were the first');
 
@@ -101,6 +125,28 @@ ok(waitfor { $t->get('/v1/usage')->json && !grep { $_->{used} }
     grep { $_->{resource} eq 'concurrency' }
     @{ $t->get('/v1/usage')->json->{limits} || [] } }, 'no slot is left taken');
 
-$_->close for @c, $second;
+# hits hold no place of a provider, though nobody reads them
+
+$p->behave({ events => 3000, text => 'x' x 4000 });
+$t->chat({ seed => 3 });
+$p->behave({});
+
+my @slow = map { $t->start_chat({ seed => 3 }, rcvbuf => 4096) } 1 .. 3;
+ok(waitfor { $t->status->{zone}{holds} == 3 }, 'slow clients');
+
+my @live = map { $t->start_chat({ seed => 4 + $_ }, key => 'other',
+    mock => { wait => 0.5 }) } 1 .. 4;
+is(join(' ', map { $_->finish->status } @live), '200 200 200 200',
+    'others have all places');
+
+# the breaker sees what old answers hide
+
+$_->close for @slow;
+sleep 2.1;
+
+$t->chat(undef, mock => { close => "request" }) for 1 .. 4;
+is($t->chat(undef)->status, 503, 'it opens');
+
+$_->close for @c, $second, @live;
 
 $t->done;

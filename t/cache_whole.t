@@ -128,7 +128,7 @@ for my $who ([ 'acme', 'aborted', 'miss' ], [ 'other', 'completed', 'hit' ]) {
 
 # a client that reads nothing holds back neither the store nor others
 
-$p->behave({ events => 3000, text => 'x' x 500 });
+$p->behave({ events => 3000, text => 'x' x 4000 });
 $seed++;
 my $stored = stored();
 $c = $t->start_chat({ stream => \1, seed => $seed }, rcvbuf => 4096);

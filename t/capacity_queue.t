@@ -226,4 +226,9 @@ sub idle {
 }
 
 
+# the new workers have written rows, and read them
+
+$t->waitrow($_->id) for map { $t->chat({}) } 1 .. 8;
+$t->mark;
+
 $t->done;

@@ -606,6 +606,11 @@ plan_('on_revoke', 'invalid value "kill" in "on_revoke"',
 plan_('priority', 'invalid value "high" in "priority"', 'priority high; #!');
 plan_('share', 'invalid parameter "share=101"',
     'priority dedicated share=101; #!');
+plan_('priority without a share', '"priority" directive needs "share="',
+    'priority guaranteed; #!');
+plan_('a share of best effort',
+    '"priority" directive takes no "share=" for best_effort',
+    'priority best_effort share=5; #!');
 plan_('word twice', '"max_output" directive is duplicate',
     "max_output 5;\nmax_output 5; #!");
 bad('plan twice', 'duplicate ai_plan "pro"', top => 'ai_plan pro { #!');

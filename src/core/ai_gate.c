@@ -186,6 +186,8 @@ ai_gate_plan(ai_gates_t *gs, uint32_t gate, const ai_gate_ask_t *ask,
     if (g) {
         p = ai_gate_party(gs, g, ask, now_ms);
         p->kept = (p != g->parties);
+
+        ai_gate_grant(gs, g, now_ms);
     }
 
     ai_gate_end(gs);
@@ -210,11 +212,12 @@ ai_gate_take(ai_gates_t *gs, uint32_t gate, const ai_gate_ask_t *ask,
         return AI_ERROR;
     }
 
+    p = ai_gate_party(gs, g, ask, now_ms);
+
     if (g->waiting && g->taken < g->capacity) {
         ai_gate_grant(gs, g, now_ms);
     }
 
-    p = ai_gate_party(gs, g, ask, now_ms);
     held = &gs->rows[p->row][ask->worker];
     rc = AI_BUSY;
 

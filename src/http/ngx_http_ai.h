@@ -464,6 +464,7 @@ typedef struct {
                                                dropped */
     ngx_chain_t               *free;
     ngx_chain_t               *busy;
+    struct ngx_http_ai_translate_s *translate;  /* NULL: as it comes */
 
     ngx_queue_t                watch;       /* of the worker; its key may be
                                                revoked */
@@ -493,6 +494,7 @@ typedef struct {
     unsigned                   media:1;     /* more than text in the body */
     unsigned                   unbounded:1; /* the hold is no upper bound */
     unsigned                   drop_usage:1;    /* injected: drop the chunk */
+    unsigned                   usage_asked:1;   /* by the client */
     unsigned                   streamed:1;
     unsigned                   drain:1;
     unsigned                   client_gone:1;
@@ -581,6 +583,10 @@ ngx_int_t ngx_http_ai_target_sub_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_ai_upstream_init(ngx_conf_t *cf);
 
 ngx_int_t ngx_http_ai_filter_init(ngx_conf_t *cf);
+
+/* what an answer's body is, by its status and Content-Type */
+ai_body_t ngx_http_ai_body_kind(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
 
 /* meters a chain as observing does, and makes *out of it without the usage
    event; *out may become NULL.  NGX_ERROR: no memory */

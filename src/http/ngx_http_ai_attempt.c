@@ -121,6 +121,7 @@ ngx_http_ai_attempt_prepare(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     want.cap_completion = ctx->target->provider->cap_completion;
     want.max_output = at->max_output;
 
+    ctx->usage_asked = rq->usage_asked;
     ctx->drop_usage = 0;
 
     if (ctx->streamed && !rq->usage_asked
@@ -193,6 +194,7 @@ ngx_http_ai_attempt_sent(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     at->open = 1;
     at->headed = 0;
     at->n++;
+    at->sent = at->chosen;
     at->since = ngx_current_msec;
 
     r->loc_conf = alcf->jump_conf;
@@ -405,7 +407,12 @@ ngx_http_ai_attempt_back(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 
     ngx_http_ai_attempt_note(at, r->err_status == NGX_HTTP_GATEWAY_TIME_OUT
                                  ? AI_REASON_TIMEOUT : AI_REASON_CONNECT, 0);
-    ngx_http_ai_pick_failed(at, AI_OUTCOME_FAILED, -1);
+
+    /* when the next one is ready, this one's end was told with its head */
+
+    if (!at->ready) {
+        ngx_http_ai_pick_failed(at, AI_OUTCOME_FAILED, -1);
+    }
 }
 
 
@@ -466,7 +473,7 @@ ngx_http_ai_attempt_note(ngx_http_ai_attempt_t *at, ai_reason_t reason,
 
     s->attempts[n].status = status;
     s->attempts[n].reason = reason;
-    s->attempts[n].chosen = at->chosen;
+    s->attempts[n].chosen = at->sent;
     s->attempts[n].ms = ngx_current_msec - at->since;
     s->nattempts = n + 1;
 }

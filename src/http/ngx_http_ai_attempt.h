@@ -33,6 +33,8 @@ struct ngx_http_ai_attempt_s {
     ngx_http_ai_candidate_t   *full;        /* the first without a free place */
     ngx_http_ai_candidate_t   *resort;      /* the first that rests */
     ai_chosen_t                chosen;      /* why it is made */
+    ai_chosen_t                sent;        /* the same, of the one that was
+                                               sent last */
     ngx_uint_t                 next;        /* candidate to be looked at */
     ngx_uint_t                 n;           /* attempts that were sent */
     ngx_uint_t                 key;         /* in provider->keys */

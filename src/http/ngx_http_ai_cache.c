@@ -6,6 +6,7 @@
 
 
 #include "ngx_http_ai_cache.h"
+#include "ngx_http_ai_pick.h"
 #include "ngx_http_ai_settle.h"
 #include "../core/ai_cache.h"
 
@@ -31,6 +32,8 @@ typedef enum {
 static ngx_int_t ngx_http_ai_cache_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_uint_t ngx_http_ai_cache_endpoint(ai_endpoint_t ep);
+static void ngx_http_ai_cache_unsent(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at);
 static void ngx_http_ai_cache_control(ngx_http_ai_ctx_t *ctx,
     ngx_uint_t *no_cache, ngx_uint_t *no_store);
 static ngx_uint_t ngx_http_ai_cache_word(ngx_str_t *value, const char *word);
@@ -396,9 +399,11 @@ ngx_http_ai_cache_missed(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 {
 #if (NGX_HTTP_CACHE)
 
-    ngx_http_upstream_t  *u;
+    ngx_http_upstream_t    *u;
+    ngx_http_ai_attempt_t  *at;
 
     u = r->upstream;
+    at = ctx->attempt;
 
     if (!u->conf->cache) {
         return;
@@ -409,6 +414,12 @@ ngx_http_ai_cache_missed(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     }
 
     u->cacheable = 0;
+
+    /* an old answer is worse than another target's */
+
+    if (at->next < ctx->ncandidates && at->n + 1 < ctx->model->attempts) {
+        ngx_http_ai_cache_elsewhere(r);
+    }
 
 #endif
 }
@@ -426,6 +437,50 @@ ngx_http_ai_cache_hit(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     if (!ctx->sent) {
         ai_slot_started(ctx->slot);
     }
+
+    ngx_http_ai_cache_unsent(r, ctx->attempt);
+}
+
+
+/* the attempt that the cache has spared, or an old answer in place of one that
+   did not come: either way its places are free */
+
+static void
+ngx_http_ai_cache_unsent(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
+{
+    ngx_http_upstream_state_t  *state;
+
+    if (!at->open) {
+        ngx_http_ai_pick_failed(at, AI_OUTCOME_GONE, -1);
+        return;
+    }
+
+    state = r->upstream->state;
+
+    if (state->header_time != (ngx_msec_t) -1) {
+        ngx_http_ai_attempt_note(at, AI_REASON_STATUS, state->status);
+
+    } else {
+        ngx_http_ai_attempt_note(at, state->status == NGX_HTTP_GATEWAY_TIME_OUT
+                                     ? AI_REASON_TIMEOUT : AI_REASON_CONNECT,
+                                 0);
+    }
+
+    ngx_http_ai_pick_failed(at, AI_OUTCOME_FAILED, -1);
+    ngx_http_ai_attempt_accept(r, at);
+}
+
+
+void
+ngx_http_ai_cache_elsewhere(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_CACHE)
+
+    if (r->upstream->cache_status == NGX_HTTP_CACHE_EXPIRED) {
+        r->upstream->cache_status = NGX_HTTP_CACHE_MISS;
+    }
+
+#endif
 }
 
 
@@ -472,40 +527,12 @@ ngx_http_ai_cache_answer(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 void
 ngx_http_ai_cache_attempt(ngx_http_ai_ctx_t *ctx)
 {
-    ai_slot_t                  *s;
-    ai_attempt_t               *at;
-    ngx_uint_t                  n;
-    ngx_array_t                *states;
-    ngx_http_ai_main_conf_t    *mcf;
-    ngx_http_upstream_state_t  *state;
-    static ngx_str_t            name = ngx_string("cache");
+    ai_slot_t         *s;
+    ai_attempt_t      *at;
+    ngx_uint_t         n;
+    static ngx_str_t   name = ngx_string("cache");
 
     s = ctx->slot;
-    states = ctx->request->upstream_states;
-
-    if (ctx->sent && s->nattempts && states && states->nelts) {
-
-        /* an old answer in place of one that did not come */
-
-        state = states->elts;
-        state += states->nelts - 1;
-
-        at = &s->attempts[s->nattempts - 1];
-        at->status = 0;
-        at->reason = state->status == NGX_HTTP_GATEWAY_TIME_OUT
-                     ? AI_REASON_TIMEOUT : AI_REASON_CONNECT;
-
-        if (state->header_time != (ngx_msec_t) -1) {
-            at->status = state->status;
-            at->reason = AI_REASON_STATUS;
-        }
-
-        mcf = ngx_http_ai_mcf(ctx);
-
-        ngx_ai_tally_done(mcf->tally, ctx->target->provider->index,
-                          ngx_ai_ledger_worker(mcf->ledger_open), at->reason,
-                          at->status);
-    }
 
     n = ngx_min(s->nattempts, AI_SLOT_ATTEMPTS - 1);
 

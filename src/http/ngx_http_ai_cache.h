@@ -62,6 +62,9 @@ ngx_int_t ngx_http_ai_cache_admit(ngx_http_request_t *r,
 /* nothing was found: a provider is going to be asked */
 void ngx_http_ai_cache_missed(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
 
+/* another target is going to be asked: no old answer in its place */
+void ngx_http_ai_cache_elsewhere(ngx_http_request_t *r);
+
 /* an answer's head comes out of the cache; in place of what is done for a
    provider's */
 void ngx_http_ai_cache_hit(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
@@ -86,9 +89,6 @@ ngx_int_t ngx_http_ai_cache_leave(ngx_http_request_t *r);
 ngx_int_t ngx_http_ai_cache_store(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
 #endif
-
-/* for the body filter: a stream that is stored is sent on at once */
-void ngx_http_ai_cache_flush(ngx_http_ai_ctx_t *ctx, ngx_chain_t *out);
 
 
 /* ---- ngx_http_ai_conf_cache.c ---- */

@@ -231,23 +231,3 @@ ngx_http_ai_cache_judge(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 }
 
 #endif
-
-
-/* what comes out of the pipe's file has lost the mark that it must not wait
-   for more */
-
-void
-ngx_http_ai_cache_flush(ngx_http_ai_ctx_t *ctx, ngx_chain_t *out)
-{
-    if (ctx->cache == NULL || !ctx->cache->storing
-        || ctx->meter->body == AI_BODY_JSON)
-    {
-        return;
-    }
-
-    while (out->next) {
-        out = out->next;
-    }
-
-    out->buf->flush = 1;
-}

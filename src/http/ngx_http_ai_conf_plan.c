@@ -280,6 +280,11 @@ ngx_http_ai_plan_priority(ngx_conf_t *cf, ngx_http_ai_block_t *b)
         }
     }
 
+    if ((n == AI_GATE_BEST_EFFORT) != (plan->share == 0)) {
+        return n == AI_GATE_BEST_EFFORT ? "takes no \"share=\" for best_effort"
+                                        : "needs \"share=\"";
+    }
+
     return NGX_CONF_OK;
 }
 

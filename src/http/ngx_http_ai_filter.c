@@ -8,14 +8,13 @@
 
 #include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_cache.h"
+#include "ngx_http_ai_translate.h"
 
 
 static ngx_int_t ngx_http_ai_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_ai_answer(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
 static ngx_int_t ngx_http_ai_meter_start(ngx_http_request_t *r,
-    ngx_http_ai_ctx_t *ctx);
-static ai_body_t ngx_http_ai_body_kind(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
 static ngx_int_t ngx_http_ai_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
@@ -116,6 +115,10 @@ ngx_http_ai_answer(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    if (ngx_http_ai_translate_wanted(ctx)) {
+        return ngx_http_ai_translate_head(r, ctx);
+    }
+
     if (ctx->drop_usage) {
         ngx_http_clear_content_length(r);
         ngx_http_clear_accept_ranges(r);
@@ -154,7 +157,7 @@ ngx_http_ai_meter_start(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 }
 
 
-static ai_body_t
+ai_body_t
 ngx_http_ai_body_kind(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 {
     ngx_str_t        *type, *coding;
@@ -265,11 +268,17 @@ ngx_http_ai_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         ngx_http_ai_settle_run(ctx);
     }
 
+    if (ctx->translate) {
+
+        rc = ngx_http_ai_translate_chain(r, ctx, in, &out);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
     if (out == NULL) {
         return NGX_OK;
     }
-
-    ngx_http_ai_cache_flush(ctx, out);
 
     rc = ngx_http_ai_forward(r, ctx, out);
 
@@ -337,7 +346,7 @@ ngx_http_ai_forward(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         rc = NGX_OK;
     }
 
-    if (ctx->drop_usage) {
+    if (ctx->drop_usage || ctx->translate) {
         ngx_chain_update_chains(r->pool, &ctx->free, &ctx->busy, &out,
                                 (ngx_buf_tag_t) &ngx_http_ai_tenant_module);
     }

@@ -163,6 +163,10 @@ ngx_http_ai_process_header(ngx_http_request_t *r)
     ctx = ngx_http_ai_ctx(r);
     at = ctx->attempt;
 
+    if (ngx_http_ai_cached(r)) {
+        return at->process_header(r);       /* an old answer's */
+    }
+
     if (!at->headed) {
         rc = at->process_header(r);
 
@@ -195,6 +199,8 @@ ngx_http_ai_process_header(ngx_http_request_t *r)
 
     u->conf = conf;
     u->headers_in.status_n = NGX_HTTP_AI_JUMP;
+
+    ngx_http_ai_cache_elsewhere(r);
 
     return NGX_OK;
 }

@@ -1,0 +1,37 @@
+
+/*
+ * An answer of another dialect, as the client's: ngx_http_ai_translate.c.
+ */
+
+
+#ifndef NGX_HTTP_AI_TRANSLATE_H
+#define NGX_HTTP_AI_TRANSLATE_H
+
+
+#include "ngx_http_ai.h"
+#include "../core/ai_translate.h"
+
+
+/* whether the target's answer has to be translated for the route */
+ngx_uint_t ngx_http_ai_translate_wanted(ngx_http_ai_ctx_t *ctx);
+
+/*
+ * At the provider's head, behind the choice of the meter: makes
+ * ctx->translate, sets the meter to the provider's dialect and the head to
+ * what the client gets.  NGX_OK, NGX_ERROR, or the status to answer with: what
+ * comes cannot be translated.
+ */
+ngx_int_t ngx_http_ai_translate_head(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+
+/*
+ * Turns the provider's bytes into ours.  They lie in memory and the meter has
+ * read them; "in" is used up, its links stay the sender's.  *out is made of
+ * own buffers, for ngx_chain_update_chains() with ctx->free and ctx->busy, and
+ * may be NULL.  NGX_ERROR: the answer ends here, cut.
+ */
+ngx_int_t ngx_http_ai_translate_chain(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_chain_t *in, ngx_chain_t **out);
+
+
+#endif /* NGX_HTTP_AI_TRANSLATE_H */

@@ -1,0 +1,178 @@
+#!/usr/bin/perl
+
+# Answers of Anthropic and Gemini to requests of OpenAI's: every sample body
+# whole, split at every byte and at random, and what goes wrong.
+
+use strict;
+use warnings;
+
+use Test::More;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use JSON::PP;
+
+use AI::Gateway;
+
+my $dir = "$FindBin::Bin/data/fixtures";
+my $manifest = decode_json(slurp("$dir/manifest.json"));
+
+my @fixtures = grep {
+    $_->{api} =~ /^(anthropic\.messages|gemini\.(g|streamG)enerateContent)$/
+    && $_->{file} !~ /json_array/ } @{ $manifest->{fixtures} };
+
+my $t = AI::Gateway->new;
+
+$t->provider(8081);
+$t->run(gateway_conf(models => join '', map { model($_) }
+    qw(anthropic gemini)));
+
+for my $f (@fixtures) {
+    for my $split (undef, 'byte', { seed => 1, pieces => 7 }) {
+        try($f, $split);
+    }
+}
+
+# usage that nobody asked for; a cut; an error in the middle; an answer that is
+# of no dialect; an event without end
+
+my $stream = 'anthropic_stream_basic.sse';
+
+my $r = ask('anthropic', stream => JSON::PP::true, mock => {
+    file => $stream });
+unlike($r->body, qr/usage/, 'no usage');
+like($r->body, qr/\n\ndata: \[DONE\]\n\n\z/, 'but an end');
+
+$r = ask('anthropic', stream => JSON::PP::true, mock => {
+    file => $stream, cut => length(slurp("$dir/$stream")) - 200 });
+like($r->body, qr/"content":"Bon"/, 'text of a cut stream');
+unlike($r->body, qr/DONE/, 'a cut stream has no end');
+
+$r = ask('gemini', stream => JSON::PP::true, mock => {
+    type => 'text/event-stream', body => <<'EOF_BODY' });
+data: {"candidates":[{"content":{"parts":[{"text":"a"}]}}]}
+
+data: {"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}
+
+EOF_BODY
+like($r->body, qr/"content":"a".*"message":"busy".*"server_is_overloaded"/s,
+    'an error in a stream');
+unlike($r->body, qr/DONE/, 'is no end');
+
+for my $api (qw(anthropic gemini)) {
+    $r = ask($api, mock => { status => 400, type => 'text/html',
+        body => '<html>no</html>' });
+    is($r->status, 400, "$api page status");
+    is($r->header('content-type'), 'application/json', "$api page type");
+    is($r->json->{error}{type}, 'invalid_request_error', "$api page error");
+
+    $r = ask($api, mock => { type => 'text/html', body => '<html>' });
+    is($r->status, 502, "$api no dialect");
+    is($r->json->{error}{code}, 'upstream_error', "$api no dialect, code");
+}
+
+$t->allow(qr/cannot be translated/);
+
+$r = ask('anthropic', mock => { type => 'application/json', body => '{"a":1}' });
+ok(!$r->complete || $r->body eq '', 'an answer of no dialect is cut');
+$t->allow(qr/no answer of its dialect/);
+
+$r = ask('gemini', stream => JSON::PP::true, mock => {
+    type => 'text/event-stream',
+    body => qq(data: {"candidates":[{"content":{"parts":[{"text":"a"}]}}]}\n\n)
+            . 'data: {"x":"' . 'y' x 1200000 });
+unlike($r->body, qr/DONE|y{10}/, 'an event without end');
+$t->allow(qr/in one piece/);
+
+$t->done;
+
+
+sub ask {
+    my ($api, %o) = @_;
+
+    my $mock = delete $o{mock};
+
+    return $t->post('/v1/chat/completions',
+        { model => "a-$api", messages => [ { role => 'user',
+          content => 'Hello' } ], %o }, mock => $mock);
+}
+
+
+sub try {
+    my ($f, $split) = @_;
+
+    my ($api) = $f->{api} =~ /^(\w+)/;
+    my $name = "$f->{file} " . (!defined $split ? '' : ref $split ? 'split'
+        : 'by byte');
+
+    my $r = ask($api, $f->{stream} ? (stream => JSON::PP::true,
+            stream_options => { include_usage => JSON::PP::true }) : (),
+        mock => { file => $f->{file}, defined $split ? (split => $split)
+                                                     : () });
+
+    is($r->status, $f->{http_status}, "$name status");
+
+    my ($text, $usage) = ('', undef);
+
+    if ($f->{stream}) {
+        is($r->header('content-type'), 'text/event-stream; charset=utf-8',
+            "$name type");
+        like($r->body, qr/\n\ndata: \[DONE\]\n\n\z/, "$name end");
+
+        for my $chunk ($r->chunks) {
+            $text .= $_->{delta}{content} // '' for @{ $chunk->{choices} };
+            $usage = $chunk->{usage} // $usage;
+        }
+
+    } else {
+        is($r->header('content-type'), 'application/json', "$name type");
+
+        if ($f->{http_status} >= 400) {
+            ok($r->json->{error}{message}, "$name error");
+            return;
+        }
+
+        $text .= $_->{message}{content} // '' for @{ $r->json->{choices} };
+        $usage = $r->json->{usage};
+    }
+
+    my $e = $f->{expected};
+
+    is(length $text, $f->{expected_text}{codepoints}, "$name text");
+    my $in = $usage ? $usage->{prompt_tokens} : undef;
+    my $out = $usage ? $usage->{completion_tokens} : undef;
+
+    is($in, $e->{'gen_ai.usage.input_tokens'},
+        "$name input");
+    is($out, $e->{'gen_ai.usage.output_tokens'},
+        "$name output");
+
+    my $row = $t->waitrow($r->id);
+
+    is($row->{input_tokens}, $in, "$name row")
+        if $row->{usage_source} eq 'final';
+}
+
+
+sub model {
+    my ($api) = @_;
+
+    return <<EOF_MODEL;
+    ai_model a-$api {
+        price       input=1.00 output=4.00;
+        max_output  4096;
+        target      $api model=of-$api;
+    }
+EOF_MODEL
+}
+
+
+sub slurp {
+    my ($path) = @_;
+
+    open my $f, '<:raw', $path or die "$path: $!\n";
+    local $/;
+
+    return scalar <$f>;
+}
