@@ -183,6 +183,15 @@ schedules: build  ## N (1000) schedules of faults between nodes and Redis (long)
 aborts: build  ## N (100000) requests given up, with Redis (long)
 	ABORTS=$(or $(N),100000) prove -v t/lease_aborts.t
 
+# a small quarantine, for the memory to be flat
+
+FLAPPING_ASAN := detect_leaks=0:detect_odr_violation=0:abort_on_error=1:quarantine_size_mb=4
+
+flapping: build $(BUILD)/asan/$(SO) $(BUILD)/standin  ## N (1000000) requests over providers that flap (long)
+	$(ASAN_ENV) AI_REQUESTS=$(or $(N),1000000) \
+	    ASAN_OPTIONS=$(FLAPPING_ASAN) \
+	    prove -v t/long/flapping.t
+
 shares: build  ## what plans get of a full provider, AI_SHARES (10) s a row
 	@AI_SHARES=$${AI_SHARES:-10} prove -v t/capacity_shares.t | \
 	    grep -E '^# |^not ok|^Result'
@@ -270,5 +279,5 @@ clean:  ## remove what was built, save the SDKs
 	    $(BUILD)/.deps-build
 
 .PHONY: coverage help deps build test-module run key ledger test check unit fuzz asan valgrind \
-	bench kill-test schedules aborts shares format clean
+	bench kill-test schedules aborts flapping shares format clean
 .SECONDARY:

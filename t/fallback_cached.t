@@ -55,6 +55,7 @@ my @open = map { $t->start_chat({ model => 'm' }, mock => { wait => 0.3 }) }
     1 .. 4;
 
 $_->finish for @open;
+$_->close for @open;
 
 $a->behave({ close => 'request', times => 4 });
 

@@ -21,6 +21,10 @@ package AI::Load;
 #   cap => N             max_tokens, 10
 #   gap => [ MIN, MAX ]  ms between requests; 10, 60
 #   abort => P           hangs up so often, 0 to 60 ms after the request
+#   model => NAME        dear; stream => 1
+#
+# With new(count => N) notes are only counted, by code, and it ends after so many
+# requests: { code => n }.
 #
 # A note: [time, tenant, node, mark, code, ms]; code is the status, with the
 # error's code behind a 4xx or 5xx: 200, "429 insufficient_quota", or "broken",
@@ -35,7 +39,12 @@ use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 
-sub new { return bless { clients => [], notes => [] }, $_[0] }
+sub new {
+    my ($class, %o) = @_;
+
+    return bless { clients => [], notes => [], n => {}, all => 0,
+        count => $o{count} }, $class;
+}
 
 
 sub now { return clock_gettime(CLOCK_MONOTONIC) }
@@ -46,9 +55,10 @@ sub add {
 
     my $cap = $o{cap} || 10;
     my $c = { mark => '-', delay => 0, tokens => 1, gap => [ 10, 60 ],
-        node => 0, abort => 0, limit => 10, %o, cap => $cap };
+        node => 0, abort => 0, limit => 10, model => 'dear', %o, cap => $cap };
 
-    my $body = '{"model":"dear","max_tokens":' . $cap
+    my $body = qq({"model":"$c->{model}","max_tokens":$cap)
+        . ($c->{stream} ? ',"stream":true' : '')
         . ',"messages":[{"role":"user","content":"Hello"}]}';
 
     $c->{head} = "POST /v1/chat/completions HTTP/1.1\r\nHost: gateway.test\r\n"
@@ -77,6 +87,7 @@ sub start {
 
         open my $f, '>', $file or die "$file: $!\n";
         print $f join("\t", @$_), "\n" for @{ $self->{notes} };
+        print $f "$_\t$self->{n}{$_}\n" for sort keys %{ $self->{n} };
         close $f;
     };
 
@@ -110,6 +121,8 @@ sub run {
 
     while (!$done && now() < $end) {
         $self->turn($look < $end ? $look : $end);
+
+        last if $self->{count} && $self->{all} >= $self->{count};
 
         next if now() < $look;
 
@@ -222,8 +235,14 @@ sub note {
     my $now = now();
     my ($min, $max) = @{ $c->{gap} };
 
-    push @{ $self->{notes} }, [ $now, $c->{tenant}, $c->{node}, $c->{mark},
-        $code, int(1000 * ($now - ($c->{sent} || $now))) ];
+    if ($self->{count}) {
+        $self->{n}{$code}++;
+        $self->{all}++;
+
+    } else {
+        push @{ $self->{notes} }, [ $now, $c->{tenant}, $c->{node}, $c->{mark},
+            $code, int(1000 * ($now - ($c->{sent} || $now))) ];
+    }
 
     $c->{sent} = 0;
     $c->{due} = $now + ($min + rand($max - $min)) / 1000;

@@ -61,7 +61,7 @@ sub start {
     }
 
     $self->{pid} = $pid;
-    $self->wait unless $o->{later};
+    $self->wait unless delete $o->{later};
 }
 
 

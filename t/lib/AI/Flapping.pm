@@ -1,0 +1,270 @@
+package AI::Flapping;
+
+# Requests over providers that flap (build/standin -f), some of them given up:
+# what the rows say is what the providers have seen, and nothing is left held,
+# open or leaked.
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use JSON::PP ();
+use POSIX ();
+use Test::More;
+use Time::HiRes qw(time);
+
+use AI::Gateway;
+use AI::Load;
+
+our @EXPORT = qw(flap_under_load);
+
+my @names = qw(a b c d e);
+
+
+# requests => N, clients => N of each load, loads => N processes, seed => N,
+# stride => ms at most between a client's requests
+
+sub flap_under_load {
+    my (%o) = @_;
+
+    my $standin = "$AI::Gateway::top/build/standin";
+
+    system('make', '-s', '-C', $AI::Gateway::top, 'build/standin') == 0
+        or die "build/standin is not built\n";
+
+    my $t = AI::Gateway->new(workers => 2);
+
+    for my $name (@names) {
+        $t->daemon("standin-$name", $standin, '-e', 6, '-i', 2, '-j',
+            "$t->{dir}/journal-$name", '-f', $o{seed} * 100 + ord $name,
+            $t->port($name));
+        $t->waitforport($name);
+    }
+
+    $t->run(conf());
+
+    my $started = time();
+    my @load = map { load($t, $_, %o) } 1 .. $o{loads};
+    my (@rss, $due);
+
+    while (grep { waitpid($_, POSIX::WNOHANG()) == 0 } @load) {
+        Time::HiRes::sleep(0.2);
+
+        next if time() < ($due // 0);
+
+        push @rss, rss($t);
+        $due = time() + $o{requests} / 20000;
+    }
+
+    my $seconds = time() - $started;
+    my %n = counted($t, $o{loads});
+
+    diag(sprintf 'seed %d, %d s: %s', $o{seed}, $seconds,
+        join ', ', map { "$n{$_} x $_" } sort keys %n);
+
+    settle($t);
+    check($t, \%n);
+    flat(@rss) if $o{requests} >= 100000;
+
+    # all of it can be used again
+
+    is($t->status->{zone}{holds}, 0, 'no hold is left');
+    idle($t);
+
+    $t->done;
+}
+
+
+sub conf {
+    my $providers = join '', map { <<EOC } @names;
+    ai_provider $_ {
+        api       openai;
+        base      http://127.0.0.1:%%PORT_$_%%;
+        upstream  $_;
+        key       file:%%DIR%%/provider.key;
+        key       env:AI_SECOND_KEY;
+        breaker   failures=5 window=2s cooldown=100ms;
+        capacity  60;
+    }
+EOC
+
+    $ENV{AI_SECOND_KEY} = 'sk-provider-second-0123456789';
+
+    return gateway_conf(
+        main => 'env AI_SECOND_KEY;',
+        zone => 'zone=ai:16m',
+        ledger => '%%DIR%%/ledger segment=4m sync=1s',
+        plan_extra => 'limit concurrency 500; limit cost 1000000/day;
+            limit tokens 1000000000/m;',
+        http => join('', map { "upstream $_ { server 127.0.0.1:%%PORT_$_%%; "
+            . "keepalive 32; }\n" } @names),
+        providers => $providers,
+        models => <<'EOC');
+    ai_model spread {
+        price       input=2.00 output=8.00;
+        max_output  1000;
+        target    a weight=50 first_byte=100ms timeout=1s;
+        target    b weight=50 first_byte=100ms timeout=1s;
+        fallback  c first_byte=100ms timeout=1s;
+        fallback  d first_byte=100ms timeout=1s;
+    }
+
+    ai_model chain {
+        price       input=2.00 output=8.00;
+        max_output  1000;
+        target    c first_byte=100ms timeout=1s;
+        fallback  d first_byte=100ms timeout=1s;
+        fallback  e first_byte=100ms timeout=1s total=2s;
+        fallback  a first_byte=100ms timeout=1s;
+        fallback  b first_byte=100ms timeout=1s;
+        attempts  5;
+        total     400ms;
+    }
+
+    ai_model short {
+        price       input=2.00 output=8.00;
+        max_output  1000;
+        target    e first_byte=100ms timeout=1s;
+        fallback  b first_byte=100ms timeout=1s;
+        attempts  2;
+    }
+EOC
+}
+
+
+sub load {
+    my ($t, $n, %o) = @_;
+
+    my $l = AI::Load->new(count => $o{requests} / $o{loads});
+
+    for my $i (1 .. $o{clients}) {
+        my $tenant = $i % 2 ? 'acme' : 'other';
+
+        $l->add(peer => '127.0.0.1:' . $t->port(8080), tenant => $tenant,
+            key => make_key($tenant), gap => [ 0, $o{stride} // 10 ],
+            model => (qw(spread chain short))[$i % 3], stream => $i % 4 == 0,
+            abort => $i % 5 == 0 ? 0.5 : 0.02);
+    }
+
+    srand($o{seed} + $n);
+
+    return $l->start("$t->{dir}/load.$n", 36000);
+}
+
+
+sub counted {
+    my ($t, $loads) = @_;
+
+    my %n;
+
+    for my $i (1 .. $loads) {
+        $n{ $_->[0] } += $_->[1] for AI::Load::notes("$t->{dir}/load.$i");
+    }
+
+    return %n;
+}
+
+
+# all requests have ended, and their rows are written
+
+sub settle {
+    my ($t) = @_;
+
+    my ($last, $same) = (-1, 0);
+
+    ok((waitfor {
+        my $s = $t->status;
+        my $n = size($t);
+
+        $same = $n == $last ? $same + 1 : 0;
+        $last = $n;
+
+        return $s->{zone}{holds} == 0 && $same > 5;
+    } 60), 'all of them have ended');
+}
+
+
+sub size {
+    my ($t) = @_;
+
+    my $n = 0;
+
+    $n += -s $_ || 0 for glob "$t->{dir}/ledger/usage*.jsonl*";
+
+    return $n;
+}
+
+
+sub check {
+    my ($t, $n) = @_;
+
+    my @journals = map { "$_=$t->{dir}/journal-$_" } @names;
+    my $out = `/usr/bin/python3 $AI::Gateway::top/t/lib/flapping.py \\
+        $t->{dir}/ledger @journals`;
+    my $got = JSON::PP->new->utf8->decode($out || '{}');
+    my %got = %{ $got->{n} || {} };
+
+    diag(join ', ', map { "$_ $got{$_}" } sort keys %got);
+
+    is(join("\n", map { "$_: $got->{wrong}{$_}[0] x, as in "
+        . JSON::PP->new->canonical->encode($got->{wrong}{$_}[1]) }
+        sort keys %{ $got->{wrong} }), '', 'rows are as providers have seen');
+
+    # whoever was admitted has a row, by the gateway's own figures
+
+    my $m = $t->metrics;
+    my ($rows) = map { $m->{$_} } grep { /^ai_ledger_rows_total/ } keys %$m;
+
+    is($got{rows}, $rows, 'rows, by the figures') if defined $rows;
+
+    cmp_ok($n->{200} || 0, '>', 0, 'some were answered');
+    cmp_ok($n->{aborted} || 0, '>', 0, 'some were given up');
+    cmp_ok($got{attempts} || 0, '>', $got{rows} || 0, 'some were tried again');
+    cmp_ok($got{again} || 0, '>', 0, 'some found a closed connection');
+    cmp_ok($got{failed} || 0, '>', 0, 'some failed everywhere');
+}
+
+
+# KB of each worker
+
+sub rss {
+    my ($t) = @_;
+
+    my $sum = 0;
+
+    for my $pid ($t->workers) {
+        open my $f, '<', "/proc/$pid/status" or next;
+        /^RssAnon:\s+(\d+)/ and $sum += $1 for <$f>;
+    }
+
+    return $sum;
+}
+
+
+# what grows with each request grows by megabytes in so many
+
+sub flat {
+    my (@rss) = @_;
+
+    my $n = @rss / 4;
+    my ($early) = sort { $b <=> $a } @rss[$n .. 2 * $n];
+    my ($late) = sort { $b <=> $a } @rss[3 * $n .. $#rss];
+
+    diag(sprintf 'memory of the workers: %d KB, later %d KB', $early, $late);
+
+    cmp_ok($late, '<', $early * 1.1 + 4096, 'memory is flat');
+}
+
+
+# nothing is open or waits
+
+sub idle {
+    my ($t) = @_;
+
+    my $s = $t->status;
+
+    is(join(' ', map { "$_->{name}: $_->{open}" } grep { $_->{open} }
+        @{ $s->{tenants} }), '', 'nothing is open');
+}
+
+1;
