@@ -28,7 +28,7 @@ JOBS    ?= 2
 
 # without nginx, or without much of it, there is nothing for sanitizers
 
-WITHOUT_NGINX := t/layers.t t/newcomer.t t/sdk.t t/alerts_webhook.t t/model.t \
+WITHOUT_NGINX := t/layers.t t/translate_table.t t/newcomer.t t/sdk.t t/alerts_webhook.t t/model.t \
 	t/harness_redis.t $(wildcard t/sql_*.t t/lease_script*.t) t/lease_sim.t
 
 # valgrind leaves out what sends thousands of requests or measures time
@@ -37,8 +37,8 @@ NOT_VALGRIND := conf_errors conf_scale request_flood request_tricks \
 	request_smuggling route_paths limit_race limit_endpoints limit_windows \
 	limit_queue limit_shared ledger_disk metering_drop pg_faults pg_hostile \
 	pg_pooler pg_tls billing_budget billing_faults billing_revoke \
-	lease_nodes lease_cluster lease_aborts redis_faults redis_hostile \
-	redis_cluster capacity_shares
+	lease_alone lease_nodes lease_cluster lease_aborts redis_faults \
+	redis_hostile redis_cluster capacity_shares
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | \
@@ -148,7 +148,7 @@ valgrind: $(MODULE) test-module  ## most of t/*.t under valgrind
 bench: build $(BUILD)/standin $(BUILD)/streams  ## side by side with bare nginx
 	@t/bench/run $(ROWS)
 
-$(BUILD)/standin $(BUILD)/streams: $(BUILD)/%: t/bench/%.c
+$(BUILD)/standin $(BUILD)/streams: $(BUILD)/%: t/bench/%.c t/bench/fates.h
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -o $@ $<
 

@@ -41,6 +41,10 @@ $t->run(gateway_conf(models => <<'EOC'));
         target    openai model=first context=10;
         fallback  openai model=second;
     }
+    ai_model claude {
+        price     input=1.00 output=1.00;
+        target    anthropic;
+    }
     ai_model mixed {
         price     input=1.00 output=1.00;
         target    gemini model=gem;
@@ -94,6 +98,18 @@ $r = $t->post('/v1/messages', { model => 'mixed', max_tokens => 1,
 
 is($r->json->{model}, 'claude', 'a fallback alone');
 is($t->waitrow($r->id)->{attempts}[0]{chosen}, 'fallback', 'and says so');
+
+# what cannot be translated is left out, or refused in words
+
+for my $key (qw(acme other)) {
+    $r = $t->chat({ model => 'mixed', logprobs => \1 }, key => $key);
+    is($r->json->{model}, 'gpt', 'a request that only one target can serve');
+}
+
+$r = $t->chat({ model => 'claude', logprobs => \1 });
+
+is($r->status, 400, 'one that none can');
+is($r->json->{error}{param}, 'logprobs', 'the member is named');
 
 is($t->post('/v1/embeddings', { model => 'mixed', input => 'x' })->status, 200,
     'embeddings');

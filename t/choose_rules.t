@@ -151,7 +151,8 @@ sub claude {
 
     my $r = $t->post('/v1/messages', { model => 'claude', max_tokens => 1,
         messages => [ { role => 'user', content => 'Hi' } ], %$body },
-        auth => 'x-api-key', headers => { 'anthropic-version' => '2023-06-01' });
+        auth => 'x-api-key',
+        headers => { 'anthropic-version' => '2023-06-01' });
 
     return $r->status == 200 ? $r->json->{model} : $r->body;
 }

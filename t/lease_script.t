@@ -401,6 +401,22 @@ for my $kind (qw(w b s)) {
     is($s->cli('TTL', $s->key("${kind}0")), -1, "$kind: stays");
 }
 
+# a total never ends: its key stays as long as somebody says it now and then
+
+{
+    my @total = (kind => 'w', key => 'total', limit => 9);
+
+    $s->ask('a', @total, ttl => 34_560_000);
+    $s->cli('EXPIRE', $s->key('total'), 34_000_000);
+    $s->ask('a', @total, ttl => 34_560_000);
+    $r = $s->cli('TTL', $s->key('total'));
+    ok($r > 34_559_000, 'a total: later when it is said') or diag($r);
+    $s->cli('PERSIST', $s->key('total'));
+    $s->ask('a', @total, ttl => 34_560_000);
+    $r = $s->cli('TTL', $s->key('total'));
+    ok($r > 34_559_000, 'also one that stayed for ever') or diag($r);
+}
+
 # a bucket that is not full, as long as one node alone needs to refill it
 
 my @slow = (kind => 'b', per_tick => 1, tick => 1_000_000, ttl => 9);
@@ -415,6 +431,12 @@ $r = $s->cli('TTL', $s->key('huge'));
 ok($r > 999_999_900 && $r <= 1e9, 'as good as for ever');
 
 # the shard goes first
+
+$s->cli('FLUSHALL');
+$s->op('a');
+$r = $s->cli('TTL', 'ai:{7}');
+ok($r == 43200 || $r == 43199, 'as it begins');
+$s->op('a');
 
 $s->cli('PERSIST', 'ai:{7}');
 $s->ask('a', @slow);

@@ -60,64 +60,6 @@ is($s->ask('b', @b), '0 45 -1', 'not yet');
 $s->pass(60);
 is($s->ask('b', @b), '0 46 -1', 'no part of a tick from when it was full');
 
-# whole ticks, against integers, in steps of any length; ticks as the book
-# makes them
-
-for my $case ([ '7/m', 1, 8_571_429, 7 ], [ '1/h', 1, 3_600_000_000, 3 ],
-              [ '1/s', 1, 1_000_000, 1 ], [ '1000/s', 1, 1000, 1000 ],
-              [ '1000000/m', 17, 1020, 1_000_000 ],
-              [ '2500000000/h', 694, 1000, '2500000000' ],
-              [ '2^52/s', '4503599627370', 1000, '4503599627370496' ],
-              [ 'large ticks', '9007199254740993', 777_777,
-                '9223372036854775807' ])
-{
-    my ($name, $per_tick, $tick, $burst) = @$case;
-    my ($per, $wrong) = Math::BigInt->new($per_tick);
-
-    my @c = (kind => 'b', limit => $burst, per_tick => $per_tick,
-        tick => $tick);
-
-    $s->fresh('a', 'b');
-    $s->ask('a', @c, want => $burst, need => $burst);
-
-    my ($at, $now) = (0, 0);
-    my $taken = Math::BigInt->new($burst);
-
-    for my $n (1 .. 60) {
-        my $ms = int rand(rand() < 0.5 ? 30 : 3000);
-
-        $s->pass($ms);
-        $now += $ms * 1000;
-
-        my $ticks = int(($now - $at) / $tick);
-
-        $taken -= $per * $ticks;
-        $at += $ticks * $tick;
-        ($taken, $at) = (0, $now) if $taken <= 0;
-
-        my $left = Math::BigInt->new($burst) - $taken;
-        my $got = $s->ask('a', @c, sum => $burst);
-
-        $wrong ||= "$n: $got, not $left left" if $got ne "0 $left -1";
-    }
-
-    is($wrong, undef, "$name: whole ticks");
-}
-
-# nearly a year without a word, of one limit only: heartbeats go on
-
-$s->fresh('a', 'b');
-$s->ask('a', kind => 'b', limit => '9000000000000000', per_tick => 1,
-    tick => 1, need => '9000000000000000');
-
-for (1 .. 1000) {
-    $s->pass(2000);
-    $s->op($_) for 'a', 'b';
-}
-
-is($s->ask('a', kind => 'b', limit => '9000000000000000', per_tick => 3,
-    tick => 1, sum => '9000000000000000'), '0 6000000000 -1', 'many ticks');
-
 # what is out is not refilled
 
 $s->fresh('a', 'b');
@@ -189,9 +131,9 @@ is($s->ask('b', @b, sum => 44), '0 6 -1', 'what did not end is');
 
 $s->fresh('a', 'b');
 $s->ask('a', @b, want => 20);
-$s->beat(3200, 'a', 'b');
+$s->beat(5200, 'a', 'b');
 $s->ask('b', @b, need => 40);
-is($s->ask('b', @b, sum => 40), '0 10 -1', 'refilled at its end');
+is($s->ask('b', @b, sum => 40), '0 10 -1', 'refilled from its end on');
 is($s->ask('a', @b, sum => 18, unspent => 12), '0 -2 200',
     'a late word that it is unspent: it is charged');
 is($s->ask('a', @b, sum => 18, unspent => 12), '0 -2 200', 'once');
@@ -202,6 +144,88 @@ $s->beat(5200, 'a', 'b');
 $s->ask('b', @b, need => 50);
 is($s->ask('a', @b, sum => 0), '0 8 -1', 'what was needed is given back');
 
+# what was out until then was not refilled meanwhile: it is, from its end on
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 50);
+$s->beat(3200, 'a', 'b');
+is($s->ask('b', @b, need => 1), '0 0 100', 'what has ended just now');
+$s->beat(300, 'a', 'b');
+is($s->ask('b', @b), '0 3 -1', 'from then on');
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 50);
+$s->beat(5000, 'a', 'b');
+is($s->ask('b', @b), '0 18 -1', 'a while ago');
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 20);
+$s->beat(1000, 'b');
+$s->ask('b', @b, want => 20);
+$s->beat(3500, 'a', 'b');
+is($s->ask('a', @b, sum => 20), '0 13 -1', 'of two, the later end');
+$s->beat(100, 'a', 'b');
+is($s->ask('a', @b, sum => 20), '0 14 -1', 'once');
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 10);
+$s->ask('b', @b, need => 30);
+$s->beat(4200, 'a', 'b');
+is($s->ask('b', @b, sum => 30), '0 50 -1', 'what was taken beside it');
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 40);
+$s->pass(1000);
+is($s->ask('a', @b, start => 2, flags => 'd'), '0 10 -1',
+    'of older workers, until they are dead');
+$s->beat(1000, 'a', 'b');
+is($s->ask('b', @b), '0 20 -1', 'and then');
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 20);
+$s->beat(3000, 'a', 'b');
+$s->ask('b', @b, want => 20);
+$s->beat(700, 'a', 'b');
+is($s->ask('b', @b, sum => 20, unspent => 20), '0 15 -1',
+    'what is out still stood there, too');
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 20);
+$s->ask('a', @b, start => 2);
+$s->pass(2000);
+is($s->ask('b', @b, flags => 'd'), '0 30 -1', 'another one');
+$s->pass(1000);
+is($s->ask('b', @b), '0 30 -1', 'knows nothing of it');
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 40);
+$s->pass(1000);
+$s->ask('a', @b, start => 2);
+$s->beat(2700, 'a', 'b');
+is($s->ask('b', @b), '0 15 -1', 'or its end');
+
+# a grant that was needed and not heard of was refilled since: it is not given
+# back as well
+
+my @two = (kind => 'b', limit => 2, per_tick => 1, tick => 1_000_000);
+
+$s->fresh('a', 'b');
+is($s->ask('a', @two, need => 1, lost => 1), '1 1 -1', 'an answer is lost');
+$s->beat(1000, 'a', 'b');
+is($s->ask('b', @two, want => 2, need => 2), '2 0 -1', 'refilled');
+is($s->ask('a', @two, local => 4, sum => 0, need => 1), '0 0 1000',
+    'not given back');
+is($s->ask('a', @two, sum => 0, need => 1), '0 0 1000', 'nor by the next');
+$s->beat(1000, 'a', 'b');
+is($s->ask('a', @two, local => 6, sum => 7), '0 1 -1', 'a sum that begins anew');
+is($s->ask('a', @two, local => 4, sum => 8), '0 0 -1', 'more is more');
+
+$s->fresh('a', 'b');
+$s->ask('a', @b, want => 30, need => 10);
+$s->beat(5200, 'a', 'b');
+is($s->ask('b', @b, need => 50), '50 0 -1', 'after its end');
+is($s->ask('a', @b, local => 5, sum => 0), '0 0 -1', 'neither');
+
 # the same where shares are nobody's, of a node that was away
 
 $s->fresh('a', 'b');
@@ -209,7 +233,7 @@ $s->ask('a', @b, want => 20);
 $s->beat(5200, 'b');
 is($s->ask('b', @b, want => 50), '50 0 -1', 'refilled when it ended');
 is($s->ask('a', @b, sum => 0), '0 0 -1', 'not given back again');
-$s->beat(3200, 'b');
+$s->beat(6400, 'b');
 is($s->ask('a', @b, sum => 1000, mine => 7), '0 25 -1',
     'what was let pass unjudged: as far as it is missing');
 
@@ -232,6 +256,9 @@ is($s->ask('b', @b, local => 0, sum => 0), '0 17 -1', 'and goes on from there');
 
 is($s->ask('b', @b, key => 'new', sum => 1000, unspent => 7, mine => 20),
     '0 43 -1', 'what it may spend');
+$s->ask('b', @b, key => 'new', sum => 1000);
+is($s->ask('a', @b, key => 'new', sum => 5, unspent => 5, mine => 20),
+    '0 38 -1', 'beside what was spent');
 
 # one that was not says what it misses: once, and when it was quiet again
 
@@ -244,10 +271,30 @@ is($s->ask('c', @b, sum => 105, mine => 13), '0 46 -1', 'the same');
 $s->beat(3200, 'a', 'b');
 is($s->ask('c', @b, local => 1, sum => 205, mine => 13), '0 37 -1',
     'quiet: what it misses');
+$s->beat(3200, 'a', 'b');
+is($s->ask('c', @b, sum => 205, mine => 5), '0 45 -1', 'shared or not');
 $s->op('c', flags => 'rdh');
 $s->beat(1300, 'a', 'b');
 is($s->ask('c', @b, key => 'new', sum => 205, mine => 13), '0 50 -1',
     'heard: all was reported');
+
+# one that says it again, as it was not answered, empties a bucket at most
+
+$s->fresh('a', 'b');
+$s->op('c');
+is($s->ask('c', @b, local => 2, sum => 1, mine => 30, lost => 1), '0 20 -1',
+    'what a sum that begins anew misses');
+is($s->ask('c', @b, local => 6, sum => 1, mine => 30, lost => 1), '0 0 -1',
+    'again: no more than all');
+is($s->ask('c', @b, local => 6, sum => 1, unspent => 2, mine => 30), '0 0 -1',
+    'and again');
+is($s->ask('b', @b, local => 2, mine => 70), '0 -20 2000', 'a debt');
+is($s->ask('a', @b, local => 2, mine => 60), '0 -20 2000', 'a lesser one');
+is($s->ask('b', @b, sum => 5), '0 -25 2500', 'what is used is charged');
+$s->fresh('a', 'b');
+$s->op('c');
+$s->ask('c', @b, limit => 0, local => 2, mine => 30) for 1 .. 2;
+is($s->ask('a', @b), '0 -10 1000', 'where it is not known what is all');
 
 # a start: what was taken stays, and what may be spent of it until its end
 
@@ -358,6 +405,18 @@ is($s->ask('b', @l, key => 'now', flags => 'h'), '0 25 -1',
     'with the word that it is back');
 is($s->ask('b', @l, key => 'then'), '0 50 -1', 'after it');
 
+# and its sum begins anew by that
+
+$s->fresh('a', 'b');
+$s->ask($_, @l) for 'a', 'b';
+$s->beat(3200, 'a');
+is($s->ask('b', @l, local => 3, sum => 500, unspent => 3, mine => 25),
+    '0 22 -1', 'what was held for it is not charged once more');
+$s->fresh('a', 'b');
+$s->beat(3200, 'a');
+is($s->ask('b', @l, start => 2, local => 3, sum => 20, mine => 20), '0 25 -1',
+    'nor at a start');
+
 # what others took of all of it is not given to it
 
 $s->fresh('a', 'b');
@@ -375,7 +434,7 @@ is($s->ask('b', @l, sum => 4, unspent => 4), '0 12 -1',
 $s->fresh('a', 'b');
 $s->ask($_, @l) for 'a', 'b';
 $s->beat(3200, 'a');
-is($s->ask('b', @l, limit => 0, sum => 20, mine => 20), '0 -20 2000',
+is($s->ask('b', @l, limit => 0, sum => 5, mine => 20), '0 -20 2000',
     'no share is known');
 is($s->ask('a', @l), '0 30 -1', 'and what was used of it is missing');
 
@@ -517,11 +576,70 @@ is($s->ask('a', kind => 'b', limit => $big, per_tick => 1, tick => 1000,
     sum => '9007199254740993', need => '9214364837600034819'),
     '0 9214364837600034817 2', 'and its wait');
 
+$s->ask('b', kind => 'b', limit => $big);
+
 my $before = $s->dump;
 
-like($s->ask('b', kind => 'b', local => 2, limit => $big, mine => $big),
-    qr/^AIDATA/,
+like($s->ask('b', kind => 'b', limit => $big, sum => $big), qr/^AIDATA/,
     'a sum that passes int64');
 is($s->dump, $before, 'nothing is done');
+
+# whole ticks, against integers, in steps of any length; ticks as the book
+# makes them
+
+for my $case ([ '7/m', 1, 8_571_429, 7 ], [ '1/h', 1, 3_600_000_000, 3 ],
+              [ '1/s', 1, 1_000_000, 1 ], [ '1000/s', 1, 1000, 1000 ],
+              [ '1000000/m', 17, 1020, 1_000_000 ],
+              [ '2500000000/h', 694, 1000, '2500000000' ],
+              [ '2^52/s', '4503599627370', 1000, '4503599627370496' ],
+              [ 'large ticks', '9007199254740993', 777_777,
+                '9223372036854775807' ])
+{
+    my ($name, $per_tick, $tick, $burst) = @$case;
+    my ($per, $wrong) = Math::BigInt->new($per_tick);
+
+    my @c = (kind => 'b', limit => $burst, per_tick => $per_tick,
+        tick => $tick);
+
+    $s->fresh('a', 'b');
+    $s->ask('a', @c, want => $burst, need => $burst);
+
+    my ($at, $now) = (0, 0);
+    my $taken = Math::BigInt->new($burst);
+
+    for my $n (1 .. 60) {
+        my $ms = int rand(rand() < 0.5 ? 30 : 3000);
+
+        $s->pass($ms);
+        $now += $ms * 1000;
+
+        my $ticks = int(($now - $at) / $tick);
+
+        $taken -= $per * $ticks;
+        $at += $ticks * $tick;
+        ($taken, $at) = (0, $now) if $taken <= 0;
+
+        my $left = Math::BigInt->new($burst) - $taken;
+        my $got = $s->ask('a', @c, sum => $burst);
+
+        $wrong ||= "$n: $got, not $left left" if $got ne "0 $left -1";
+    }
+
+    is($wrong, undef, "$name: whole ticks");
+}
+
+# nearly a year without a word, of one limit only: heartbeats go on
+
+$s->fresh('a', 'b');
+$s->ask('a', kind => 'b', limit => '9000000000000000', per_tick => 1,
+    tick => 1, need => '9000000000000000');
+
+for (1 .. 1000) {
+    $s->pass(2000);
+    $s->op($_) for 'a', 'b';
+}
+
+is($s->ask('a', kind => 'b', limit => '9000000000000000', per_tick => 3,
+    tick => 1, sum => '9000000000000000'), '0 6000000000 -1', 'many ticks');
 
 done_testing();

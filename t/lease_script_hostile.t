@@ -199,7 +199,7 @@ for my $case ([ op => '', '1', '0000000002.0000000000000999 ', 'x' x 27,
 }
 
 for my $case ([ kind => '', 'x', 'ww', 'W' ],
-              [ local => 4, '01', @garbage ],
+              [ local => 8, '01', '-1', @garbage ],
               map { my $word = $_; [ $word => @garbage ] }
                   qw(limit per_tick tick sum unspent mine want need ttl))
 {

@@ -31,6 +31,7 @@ my %mutant = (
     shift   => 'an answer is taken for that to another operation',
     refund  => 'credit that was given back is taken again on a time-out',
     window  => 'credit outlives its window',
+    edge    => 'a node forgets the window before as it begins one',
     ledger  => 'a node forgets what it spent when it starts again',
     orphan  => 'a start reports while old workers spend',
     dead    => 'a start takes the place of the one before',

@@ -206,9 +206,13 @@ is(target('/openai/v1/chat/completions', qq({"model":"odd+name/x:y",$msg})),
     'POST /openai/deployments/odd%2Bname%2Fx%3Ay/chat/completions'
     . '?api-version=2024-10-21', 'Azure, escaped model');
 
-# a model of another dialect is not reached by this one's endpoint
+# a model of another dialect is not reached by this one's endpoint, but by chat
+# completions, which are translated
 
-for my $x ([ '/v1/chat/completions', qq({"model":"claude",$msg}) ],
+is(target('/v1/chat/completions', qq({"model":"claude",$msg})),
+    'POST /v1/messages', 'chat completions to another dialect\'s model');
+
+for my $x ([ '/v1/embeddings', '{"model":"claude","input":"x"}' ],
     [ '/v1/messages', sprintf $claude, 'plain' ],
     [ '/v1beta/models/plain:generateContent', '{"contents":[]}' ],
     [ '/v1/responses', '{"model":"gemini","input":"x"}' ])

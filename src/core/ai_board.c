@@ -51,9 +51,10 @@ ai_board_clamp(uint32_t n, uint32_t min, uint32_t max)
 static void
 ai_board_conf_set(ai_board_target_t *t, const ai_board_conf_t *conf)
 {
-    uint32_t  window_ms;
+    uint32_t  window_ms, p99_ms;
 
     window_ms = t->conf.window_ms;
+    p99_ms = t->conf.canary_p99_ms;
     t->conf = *conf;
 
     t->conf.window_ms = ai_board_clamp(conf->window_ms, AI_BOARD_PARTS,
@@ -72,6 +73,10 @@ ai_board_conf_set(ai_board_target_t *t, const ai_board_conf_t *conf)
 
     if (t->conf.window_ms != window_ms) {
         memset(t->parts, 0, sizeof(t->parts));
+    }
+
+    if (t->conf.canary_p99_ms != p99_ms) {
+        memset(&t->canary, 0, sizeof(t->canary));
     }
 }
 

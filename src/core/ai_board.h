@@ -67,7 +67,7 @@ typedef struct {
 
 /*
  * [locked] The target's place, made where there is none (the longest unused one
- * goes where the board is full).  A weight that was set at run time stays, unless
+ * goes where the board is full).  A weight set at run time stays, unless
  * the configuration's own has changed since.  AI_BOARD_NONE: no room.
  */
 uint32_t ai_board_target(ai_board_t *bd, const ai_char id[AI_BOARD_ID],

@@ -51,6 +51,7 @@ typedef struct {
     uint32_t         n;
     uint32_t         failed;    /* <= n */
     uint32_t         timed;     /* sum of the classes */
+    uint32_t         slow;      /* above what is configured; <= timed */
     uint32_t         slowest;
     uint32_t         classes[AI_BOARD_CLASSES];
 } ai_board_canary_t;

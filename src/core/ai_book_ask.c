@@ -229,6 +229,7 @@ ai_lease_begin(ai_book_t *bk, const ai_hold_ask_t *ask, unsigned ahead,
     a.now = now;
     a.op = op;
     a.all = 0;
+    a.report = 0;
     a.ahead = ahead ? 1 : 0;
     a.lacks = 0;
     a.guess[AI_RES_REQUESTS] = 1;

@@ -82,20 +82,6 @@ ai_other_make(ai_tx_t *tx, ai_ref_t owner, unsigned which)
 }
 
 
-/* begins a window that others have begun already */
-
-static void
-ai_base_roll(ai_tx_t *tx, ai_window_t *w, uint64_t id)
-{
-    ai_window_t  begun;
-
-    memset(&begun, 0, sizeof(ai_window_t));
-    begun.id = id;
-
-    ai_tx_copy(tx, w, &begun, sizeof(ai_window_t));
-}
-
-
 static int
 ai_base_window(ai_tx_t *tx, ai_ref_t owner, unsigned which, uint64_t id,
     const int64_t *used)
@@ -127,8 +113,10 @@ ai_base_window(ai_tx_t *tx, ai_ref_t owner, unsigned which, uint64_t id,
         }
     }
 
+    /* others have begun it already */
+
     if (id > w->id) {
-        ai_base_roll(tx, w, id);
+        ai_window_begin(tx, ai_owner_at(tx->book, owner), which, id);
     }
 
     other = ai_other_at(tx->book, ref);

@@ -18,7 +18,7 @@
 
 
 #define AI_BOOK_MAGIC    0x6b6f6f625f6961ULL        /* "ai_book" */
-#define AI_BOOK_VERSION  3
+#define AI_BOOK_VERSION  4
 
 #define AI_BOOK_LIMITS   64         /* of both parties of a hold */
 #define AI_BOOK_DRAWS    (2 * AI_RES_COUNTED * AI_PERIOD_BUCKETS)
@@ -31,7 +31,7 @@
  * of two new owners in a full book: 54 leases and 30 buckets made (14 each,
  * 1176), for which 64 owners are given up (6 each, 384) and with them as many
  * cells, or all but one of one owner's 44 more (3 each, 384), and two owners
- * (68 each) and the operation (10) make less than 2200.  The first hold of them
+ * (80 each) and the operation (10) make less than 2200.  The first hold of them
  * writes the buckets and leases of 30 limits (24 and 15) and the hold (20),
  * less in all.
  */
@@ -52,6 +52,16 @@ typedef struct {
     int64_t          held[AI_RES_COUNTED];  /* by holds taken in it */
 } ai_window_t;
 
+/*
+ * The window before that one: what was spent here of it, and is held still.
+ * Clocks of other nodes may not have passed its end, or this one's is set back.
+ */
+
+typedef struct {
+    uint64_t         id;            /* 0: none is known */
+    int64_t          spent[AI_RES_COUNTED];
+} ai_former_t;
+
 #define AI_WINDOW_DAY    0
 #define AI_WINDOW_MONTH  1
 #define AI_WINDOWS       2
@@ -64,6 +74,7 @@ typedef struct {
     uint32_t         open;
     uint32_t         live;          /* 0: free */
     ai_window_t      window[AI_WINDOWS];
+    ai_former_t      former[AI_WINDOWS];
     int64_t          held[AI_RES_COUNTED];  /* by all open holds */
     uint64_t         requests;
     uint64_t         tokens[2];
@@ -142,6 +153,8 @@ typedef struct {
 #define AI_LEASE_OWN    4           /* bucket: the share goes on from what was
                                        held when the store was lost */
 #define AI_LEASE_LOCAL  8           /* silent nodes keep their shares */
+#define AI_LEASE_LOST   16          /* bucket: the last operation was not
+                                       answered, as far as is known */
 
 
 typedef struct {
@@ -339,6 +352,13 @@ int ai_owner_check(const ai_book_t *bk, ai_ref_t owner);
 
 /* moves the owner's windows on to those of tx->now_s; never back */
 void ai_owner_roll(ai_tx_t *tx, ai_ref_t owner);
+
+/* begins a window in the place of one, which becomes the former */
+void ai_window_begin(ai_tx_t *tx, ai_owner_t *o, unsigned which, uint64_t id);
+
+/* what was used here of an owner's window, not by others */
+int64_t ai_window_own(const ai_book_t *bk, const ai_owner_t *o, unsigned which,
+    unsigned resource);
 
 /* a record at the head of its worker's list; 0: no room */
 ai_ref_t ai_hold_make(ai_tx_t *tx, ai_hold_t *h);

@@ -8,6 +8,25 @@
 #include "ai_lease_int.h"
 
 
+/* the window before: to a store that knows nothing of it */
+
+static void
+ai_op_former(ai_ask_t *a, ai_ref_t owner, unsigned resource, unsigned period)
+{
+    ai_credit_t  c;
+
+    c.lease = 0;
+    c.unspent = 0;
+    c.spent = ai_former_spent(a->tx.book, ai_owner_at(a->tx.book, owner),
+                              period - AI_PERIOD_DAY, resource, a->now->now_s,
+                              &c.window);
+
+    if (c.spent && a->op->ncells < AI_LEASE_CELLS) {
+        (void) ai_op_cell(a, 0, owner, &c, resource, period);
+    }
+}
+
+
 static void
 ai_op_owner(ai_ask_t *a, ai_ref_t owner)
 {
@@ -38,16 +57,29 @@ ai_op_owner(ai_ask_t *a, ai_ref_t owner)
 
         ai_op_say(a, ai_op_cell(a, 0, owner, &c, ls->resource, ls->period),
                   ref);
+
+        /* behind that: the lease is of the present window, and the answer to
+           this is not taken for one to that */
+
+        if (a->report && (ls->period == AI_PERIOD_DAY
+                          || ls->period == AI_PERIOD_MONTH))
+        {
+            ai_op_former(a, owner, ls->resource, ls->period);
+        }
     }
 }
 
 
-/* slots are the store's again when it hears nothing of them for long, and what
-   is held of a budget is refilled */
+/* slots are the store's again when it hears nothing of them for long, what is
+   held of a budget is refilled, and the key of a total would go */
 
 static int
-ai_op_stands(const ai_owner_t *o, const ai_lease_t *ls)
+ai_op_stands(const ai_owner_t *o, const ai_lease_t *ls, uint64_t mono_ms)
 {
+    if (ls->period == AI_PERIOD_TOTAL) {
+        return o->cost && mono_ms >= ls->until + AI_LEASE_RENEW;
+    }
+
     return (ls->resource == AI_RES_CONCURRENCY && o->open)
            || (ls->resource == AI_RES_COST && ls->period < AI_PERIOD_BUCKETS
                && o->held[AI_RES_COST]);
@@ -65,7 +97,7 @@ ai_op_ended(const ai_ask_t *a, const ai_owner_t *o)
 
         if ((a->all || a->now->mono_ms >= ls->until)
             && (ai_lease_owed(a->tx.book, o, ls, a->now->now_s)
-                || ai_op_stands(o, ls)))
+                || ai_op_stands(o, ls, a->now->mono_ms)))
         {
             return 1;
         }
@@ -89,6 +121,7 @@ ai_lease_expire(ai_book_t *bk, unsigned all, uint32_t *cursor,
     a.now = now;
     a.op = op;
     a.all = all ? 1 : 0;
+    a.report = 0;
 
     while (steps--) {
         if (*cursor >= bk->owners.top) {
@@ -137,7 +170,9 @@ ai_op_owner_all(ai_ask_t *a, ai_ref_t owner)
 
     for (r = 0; r < AI_RES_COUNTED; r++) {
         ai_op_use(a, owner, r, AI_PERIOD_DAY);
+        ai_op_former(a, owner, r, AI_PERIOD_DAY);
         ai_op_use(a, owner, r, AI_PERIOD_MONTH);
+        ai_op_former(a, owner, r, AI_PERIOD_MONTH);
     }
 
     ai_op_use(a, owner, AI_RES_COST, AI_PERIOD_TOTAL);
@@ -186,6 +221,7 @@ ai_lease_report(ai_book_t *bk, uint32_t shard, uint32_t *cursor,
     a.now = now;
     a.op = op;
     a.all = 0;
+    a.report = 1;
 
     mask = bk->lease.shards ? bk->lease.shards - 1 : 0;
 

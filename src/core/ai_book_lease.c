@@ -39,6 +39,9 @@ ai_lease_find(const ai_book_t *bk, ai_ref_t owner, unsigned resource,
 }
 
 
+/* whether silent nodes keep their shares is what an ask knows; until one has
+   said it they do */
+
 ai_ref_t
 ai_lease_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource, unsigned period)
 {
@@ -65,6 +68,12 @@ ai_lease_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource, unsigned period)
         ls.state |= AI_LEASE_FRESH;
     }
 
+    if (resource != AI_RES_COST
+        && ai_lease_kind(resource, period) != AI_LEASE_WINDOW)
+    {
+        ls.state |= AI_LEASE_LOCAL;
+    }
+
     ai_tx_copy(tx, ai_lease_at(tx->book, ref), &ls, sizeof(ai_lease_t));
     ai_tx_put32(tx, &o->leases, ref);
 
@@ -79,27 +88,6 @@ ai_lease_state(ai_tx_t *tx, ai_lease_t *ls, unsigned set, unsigned clear)
 
     state = (uint8_t) ((ls->state & ~clear) | set);
     ai_tx_put_part(tx, &ls->state, &state, 1);
-}
-
-
-/* what others used is contained in a window: ai_other_t */
-
-static int64_t
-ai_window_own(const ai_book_t *bk, const ai_owner_t *o, unsigned which,
-    const ai_window_t *w, unsigned resource)
-{
-    ai_ref_t           ref;
-    const ai_other_t  *other;
-
-    for (ref = o->others; ref; ref = other->next) {
-        other = ai_other_at(bk, ref);
-
-        if (other->which == which && other->id == w->id) {
-            return ai_sum(w->used[resource], -other->used[resource]);
-        }
-    }
-
-    return w->used[resource];
 }
 
 
@@ -135,8 +123,35 @@ ai_lease_spent(const ai_book_t *bk, const ai_owner_t *o,
 
     *window = (uint32_t) w->id;
 
-    return ai_sum(ai_window_own(bk, o, which, w, resource),
-                  w->held[resource]);
+    return ai_sum(ai_window_own(bk, o, which, resource), w->held[resource]);
+}
+
+
+int64_t
+ai_former_spent(const ai_book_t *bk, const ai_owner_t *o, unsigned which,
+    unsigned resource, uint64_t now_s, uint32_t *window)
+{
+    uint64_t            past;
+    const ai_former_t  *f;
+    const ai_window_t  *w;
+
+    past = ai_window_id(which, now_s > AI_LEASE_FORMER
+                               ? now_s - AI_LEASE_FORMER : 0);
+    w = &o->window[which];
+    f = &o->former[which];
+
+    if (ai_window_now(o, which, now_s)) {
+        *window = (uint32_t) f->id;
+        return f->id >= past ? f->spent[resource] : 0;
+    }
+
+    /* nobody has asked for the owner since */
+
+    *window = (uint32_t) w->id;
+
+    return w->id >= past ? ai_sum(ai_window_own(bk, o, which, resource),
+                                  w->held[resource])
+                         : 0;
 }
 
 

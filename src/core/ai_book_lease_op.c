@@ -100,6 +100,7 @@ ai_op_say(ai_ask_t *a, ai_lease_cell_t *cell, ai_ref_t lease)
 
     cell->local = ls->state & AI_LEASE_LOCAL ? 1 : 0;
     cell->fresh = ls->state & AI_LEASE_FRESH ? 1 : 0;
+    cell->lost = ls->state & AI_LEASE_LOST ? 1 : 0;
 
     /* what is given back is there again, as far as one can tell */
 
@@ -113,7 +114,9 @@ ai_op_say(ai_ask_t *a, ai_lease_cell_t *cell, ai_ref_t lease)
 
     ai_tx_put(&a->tx, &ls->allow, (uint64_t) cell->sum);
     ai_tx_put32(&a->tx, &ls->window, (uint32_t) cell->window);
-    ai_lease_state(&a->tx, ls, 0, AI_LEASE_TOLD);
+    ai_lease_state(&a->tx, ls,
+                   cell->kind == AI_LEASE_BUCKET ? AI_LEASE_LOST : 0,
+                   AI_LEASE_TOLD);
 }
 
 
@@ -222,7 +225,8 @@ ai_op_accept(ai_tx_t *tx, const ai_lease_op_t *op,
     }
 
     ai_lease_state(tx, ls, told ? AI_LEASE_TOLD : 0,
-                   fresh ? 0 : AI_LEASE_FRESH|AI_LEASE_OWN);
+                   AI_LEASE_LOST
+                   | (fresh ? 0 : AI_LEASE_FRESH|AI_LEASE_OWN));
 
     ai_tx_put(tx, &ls->last, (uint64_t) c.spent);
 

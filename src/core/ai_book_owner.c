@@ -87,13 +87,16 @@ ai_book_owner_find(const ai_book_t *bk, const ai_owner_id_t *id)
 
 /*
  * Whether credit of the owner is out: it is given back first.  A bucket that
- * comes back begins its sum anew, and says so.
+ * comes back begins its sum anew, and says so.  What was spent of a window that
+ * others may be in still is to be told, too.
  */
 
 static int
 ai_owner_lent(const ai_book_t *bk, const ai_owner_t *o, uint64_t now_s,
     uint64_t mono)
 {
+    unsigned           i;
+    uint32_t           window;
     ai_ref_t           ref;
     const ai_lease_t  *ls;
 
@@ -103,6 +106,14 @@ ai_owner_lent(const ai_book_t *bk, const ai_owner_t *o, uint64_t now_s,
 
     if (ai_lease_busy(bk, o, mono)) {
         return 1;
+    }
+
+    for (i = 0; i < AI_WINDOWS * AI_RES_COUNTED; i++) {
+        if (ai_former_spent(bk, o, i % AI_WINDOWS, i / AI_WINDOWS, now_s,
+                            &window))
+        {
+            return 1;
+        }
     }
 
     for (ref = o->leases; ref; ref = ls->next) {
@@ -331,25 +342,70 @@ ai_book_owner_refused(ai_book_t *bk, ai_ref_t owner, ai_refusal_t why)
 }
 
 
+/* it is contained in what was used: ai_other_t */
+
+int64_t
+ai_window_own(const ai_book_t *bk, const ai_owner_t *o, unsigned which,
+    unsigned resource)
+{
+    ai_ref_t            ref;
+    const ai_other_t   *other;
+    const ai_window_t  *w;
+
+    w = &o->window[which];
+
+    for (ref = o->others; ref; ref = other->next) {
+        other = ai_other_at(bk, ref);
+
+        if (other->which == which && other->id == w->id) {
+            return ai_sum(w->used[resource], -other->used[resource]);
+        }
+    }
+
+    return w->used[resource];
+}
+
+
+void
+ai_window_begin(ai_tx_t *tx, ai_owner_t *o, unsigned which, uint64_t id)
+{
+    unsigned      i;
+    ai_window_t   begun, *w;
+    ai_former_t   former;
+
+    w = &o->window[which];
+
+    if (w->id) {
+        former.id = w->id;
+
+        for (i = 0; i < AI_RES_COUNTED; i++) {
+            former.spent[i] = ai_sum(ai_window_own(tx->book, o, which, i),
+                                     w->held[i]);
+        }
+
+        ai_tx_copy(tx, &o->former[which], &former, sizeof(ai_former_t));
+    }
+
+    memset(&begun, 0, sizeof(ai_window_t));
+    begun.id = id;
+
+    ai_tx_copy(tx, w, &begun, sizeof(ai_window_t));
+}
+
+
 void
 ai_owner_roll(ai_tx_t *tx, ai_ref_t owner)
 {
-    unsigned      i;
-    ai_owner_t   *o;
-    ai_window_t   w;
+    unsigned     i;
+    ai_owner_t  *o;
 
     o = ai_owner_at(tx->book, owner);
 
     for (i = 0; i < AI_WINDOWS; i++) {
 
-        if (ai_window_now(o, i, tx->now_s)) {
-            continue;
+        if (ai_window_now(o, i, tx->now_s) == NULL) {
+            ai_window_begin(tx, o, i, ai_window_id(i, tx->now_s));
         }
-
-        memset(&w, 0, sizeof(ai_window_t));
-        w.id = ai_window_id(i, tx->now_s);
-
-        ai_tx_copy(tx, &o->window[i], &w, sizeof(ai_window_t));
     }
 }
 

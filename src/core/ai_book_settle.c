@@ -152,6 +152,10 @@ ai_settle_owner(ai_tx_t *tx, const ai_hold_t *h, unsigned party,
         if (o->window[i].id == h->window[party][i]) {
             ai_held_sub(tx, o->window[i].held, h->bound);
             ai_used_add(tx, o->window[i].used, used);
+
+        } else if (o->former[i].id == h->window[party][i]) {
+            ai_held_sub(tx, o->former[i].spent, h->bound);
+            ai_used_add(tx, o->former[i].spent, used);
         }
     }
 
@@ -329,6 +333,33 @@ ai_count_lease(ai_tx_t *tx, ai_ref_t owner, const ai_limit_t *l)
 }
 
 
+/* a row of the future, its clock was wrong, counts as one of the present */
+
+static void
+ai_count_window(ai_tx_t *tx, ai_owner_t *o, unsigned which, uint64_t id,
+    const int64_t *used)
+{
+    ai_former_t  f, *former;
+
+    if (id >= o->window[which].id) {
+        ai_used_add(tx, o->window[which].used, used);
+        return;
+    }
+
+    former = &o->former[which];
+
+    if (id > former->id) {
+        memset(&f, 0, sizeof(ai_former_t));
+        f.id = id;
+        ai_tx_copy(tx, former, &f, sizeof(ai_former_t));
+    }
+
+    if (id == former->id) {
+        ai_used_add(tx, former->spent, used);
+    }
+}
+
+
 static int
 ai_count_owner(ai_tx_t *tx, const ai_party_t *party, uint32_t hash,
     const int64_t *used, uint64_t at_s)
@@ -354,15 +385,8 @@ ai_count_owner(ai_tx_t *tx, const ai_party_t *party, uint32_t hash,
     o = ai_owner_at(tx->book, ref);
     day = ai_day_id(at_s);
 
-    /* a row of the future, its clock was wrong, counts as one of today */
-
-    if (day >= o->window[AI_WINDOW_DAY].id) {
-        ai_used_add(tx, o->window[AI_WINDOW_DAY].used, used);
-    }
-
-    if (day / 100 >= o->window[AI_WINDOW_MONTH].id) {
-        ai_used_add(tx, o->window[AI_WINDOW_MONTH].used, used);
-    }
+    ai_count_window(tx, o, AI_WINDOW_DAY, day, used);
+    ai_count_window(tx, o, AI_WINDOW_MONTH, day / 100, used);
 
     tokens[0] = (uint64_t) used[AI_RES_INPUT_TOKENS];
     tokens[1] = (uint64_t) used[AI_RES_OUTPUT_TOKENS];

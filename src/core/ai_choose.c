@@ -57,7 +57,7 @@ static uint64_t
 ai_choose_log(uint64_t u)
 {
     unsigned  i, shift;
-    uint64_t  m, log;
+    uint64_t  m, log, digit;
 
     shift = (unsigned) __builtin_clzll(u);
     log = 63 - shift;
@@ -65,12 +65,9 @@ ai_choose_log(uint64_t u)
 
     for (i = 0; i < AI_CHOOSE_DIGITS; i++) {
         m = (m * m) >> 31;
-        log <<= 1;
-
-        if (m >> 32) {
-            m >>= 1;
-            log |= 1;
-        }
+        digit = m >> 32;
+        m >>= digit;
+        log = log << 1 | digit;
     }
 
     return ((uint64_t) 64 << AI_CHOOSE_DIGITS) - log;

@@ -60,7 +60,7 @@ typedef struct {
     uint64_t         plan;      /* hash of its name */
     uint64_t         tenant;    /* hash of its name */
     ai_gate_priority_t  priority;
-    uint32_t         share;     /* percent of the capacity; 0: none of its own */
+    uint32_t         share;     /* percent of the capacity; 0: no own one */
     uint32_t         worker;    /* place in the book */
 } ai_gate_ask_t;
 

@@ -63,6 +63,9 @@ typedef struct {
                                    in place of the difference of the sums, as
                                    where it knows no sum of this node: the sum
                                    begins anew, or the node was on its own */
+    uint8_t          lost;      /* bucket: the answer to the operation before
+                                   this one was not taken; what it granted may
+                                   have been refilled since */
     uint64_t         window;    /* 20261121, 202611; 0: none */
     int64_t          limit;     /* amount; of a bucket: burst; 0 in a report of
                                    other limits, where nothing is wanted */

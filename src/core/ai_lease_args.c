@@ -10,6 +10,10 @@
 #define AI_LEASE_DAY   86400
 #define AI_LEASE_YEAR  ((uint64_t) 365 * AI_LEASE_DAY)
 
+/* of a total, which never ends: longer than any other, so that the script knows
+   it; whoever has spent something of it says so each AI_LEASE_RENEW */
+#define AI_LEASE_EVER  ((uint64_t) 400 * AI_LEASE_DAY)
+
 static const uint64_t  ai_lease_seconds[AI_PERIOD_BUCKETS] = { 1, 60, 3600 };
 
 
@@ -157,7 +161,7 @@ ai_lease_ttl(const ai_lease_cell_t *cell, uint32_t nodes, uint64_t now_s)
     if (cell->kind == AI_LEASE_WINDOW) {
 
         if (cell->period == AI_PERIOD_TOTAL) {
-            return 0;
+            return AI_LEASE_EVER;
         }
 
         end = ai_window_end(cell->period, now_s);
@@ -204,7 +208,8 @@ ai_lease_cell_words(ai_lease_words_t *w, ai_buf_t *b,
     ai_buf_char(b, "wbs"[c->kind]);
     ai_lease_word(b, w->args, &w->nargs);
 
-    ai_buf_char(b, '0' + (c->local != 0) + 2 * (c->fresh != 0));
+    ai_buf_char(b, '0' + (c->local != 0) + 2 * (c->fresh != 0)
+                   + 4 * (c->lost != 0));
     ai_lease_word(b, w->args, &w->nargs);
 
     ai_buf_int(b, c->limit);

@@ -14,6 +14,14 @@
 #define AI_LEASE_NODES  1024    /* no sum of shares overflows */
 #define AI_LEASE_SAID   100     /* ms for which the store's "no" is believed */
 
+#define AI_LEASE_RENEW  86400000 /* ms after which a total is said again, long
+                                   before its key would go */
+
+#define AI_LEASE_FORMER 7200    /* s for which a window that has ended is told:
+                                   longer than any clock is wrong that grants
+                                   something, and one that was set by an hour is
+                                   set back by then */
+
 #define AI_LEASE_OLD    ((uint64_t) 1 << 31)
                                 /* ms after which "heard" may be any time */
 
@@ -29,6 +37,13 @@ typedef struct {
 
 void ai_credit_get(const ai_book_t *bk, ai_ref_t owner, unsigned resource,
     unsigned period, const ai_now_t *now, ai_credit_t *c);
+
+/*
+ * What was spent here of the window before the present one, and which that is,
+ * while others may be in it still; 0: nothing.
+ */
+int64_t ai_former_spent(const ai_book_t *bk, const ai_owner_t *o,
+    unsigned which, unsigned resource, uint64_t now_s, uint32_t *window);
 
 /* whether less than a third of the last grant is left, or of the lease, and
    something was spent in it; "unspent" is not 0 before it */
@@ -115,6 +130,7 @@ typedef struct {
     int64_t               bound[AI_RES_COUNTED];
     int64_t               guess[AI_RES_COUNTED];
     unsigned              all:1;    /* no credit stays */
+    unsigned              report:1; /* the store may know nothing */
     unsigned              ahead:1;
     unsigned              lacks:1;  /* something is needed, or wanted */
 } ai_ask_t;

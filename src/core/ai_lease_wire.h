@@ -64,7 +64,7 @@ typedef struct {
 int ai_lease_words(ai_lease_words_t *w, const ai_lease_call_t *call,
     const ai_lease_cell_t *cells, unsigned ncells);
 
-/* seconds after which the cell's key may go; 0: never */
+/* seconds after which the cell's key may go, unless it is said again */
 uint64_t ai_lease_ttl(const ai_lease_cell_t *cell, uint32_t nodes,
     uint64_t now_s);
 

@@ -329,6 +329,13 @@ ai_cost_add(ai_cost_t *sum, const ai_price_t *p, const ai_price_line_t *line,
 int64_t
 ai_cost_round(const ai_cost_t *sum)
 {
+    return ai_cost_part(sum, 100);
+}
+
+
+int64_t
+ai_cost_part(const ai_cost_t *sum, unsigned percent)
+{
     ai_uint128_t  total;
 
     total = (ai_uint128_t) sum->hi << 64 | sum->lo;
@@ -337,7 +344,10 @@ ai_cost_round(const ai_cost_t *sum)
         return INT64_MAX;
     }
 
-    return (int64_t) ((total + AI_PRICE_MILLION / 2) / AI_PRICE_MILLION);
+    /* half of the divisor rounds; 83 by 7 bits */
+
+    return (int64_t) ((total * percent + 50 * AI_PRICE_MILLION)
+                      / (100 * AI_PRICE_MILLION));
 }
 
 

@@ -90,6 +90,9 @@ int ai_cost_add(ai_cost_t *sum, const ai_price_t *p,
 /* nano-dollars, rounded half up, once; INT64_MAX when it does not fit */
 int64_t ai_cost_round(const ai_cost_t *sum);
 
+/* the same of a part: percent, 0 to 100 */
+int64_t ai_cost_part(const ai_cost_t *sum, unsigned percent);
+
 /*
  * The dearest input and output price (over classes, thresholds and tiers
  * begun or beginning within a day): what a hold is made of.

@@ -50,8 +50,8 @@ typedef struct {
 
 /*
  * Whether an endpoint can be translated for a provider of "api", and the
- * provider's route then: for AI_EP_CHAT alone, to AI_EP_MESSAGES, AI_EP_GENERATE
- * or AI_EP_STREAM_GENERATE (with sse).  AI_DECLINED: it cannot.
+ * provider's route then: for AI_EP_CHAT alone, to AI_EP_MESSAGES,
+ * AI_EP_GENERATE or AI_EP_STREAM_GENERATE (with sse).  AI_DECLINED: it cannot.
  */
 int ai_translate_route(ai_route_t *to, const ai_route_t *from,
     ai_dialect_t api, unsigned stream);
@@ -77,6 +77,9 @@ typedef struct {
     uint64_t         created;   /* seconds since the epoch */
     ai_str_t         id;        /* the request's UUID as text; where the answer
                                    has no id */
+    const ai_meter_t  *meter;   /* that has read these bytes already, perhaps
+                                   more: usage, tier and model are what it
+                                   says.  NULL: nobody knows them */
     unsigned         usage:1;   /* the client asked for the usage chunk */
 } ai_translate_from_t;
 
@@ -119,14 +122,30 @@ int ai_translate_stream_end(ai_translate_stream_t *t, ai_out_t *out,
 
 /* the members below are private; the implementer may shape them freely */
 
+#define AI_TRANSLATE_CHOICES  8     /* of a stream: Gemini makes no more */
+
+typedef struct {                    /* what each chunk repeats */
+    ai_char          id[64];        /* escaped, with its prefix */
+    ai_char          model[AI_METER_MODEL_LEN];
+    uint8_t          id_len;
+    uint8_t          model_len;
+    const char      *tier;          /* OpenAI's name; NULL: unknown */
+} ai_translate_head_t;
+
 struct ai_translate_stream_s {
     ai_translate_from_t  from;
-    ai_usage_t           usage;
-    ai_char              id[64];
-    uint8_t              id_len;
-    ai_char              model[AI_METER_MODEL_LEN];
-    uint8_t              model_len;
-    unsigned             begun:1;
+    ai_translate_head_t  head;
+
+    /* Anthropic: the content block of each tool call, and what it has of its
+       arguments */
+    uint32_t             block[AI_TRANSLATE_TOOLS];
+    uint8_t              filled[AI_TRANSLATE_TOOLS];
+
+    uint8_t              ncalls;    /* of all choices */
+    uint8_t              calls[AI_TRANSLATE_CHOICES];
+    uint8_t              opened;    /* bits of choices: their role was sent, */
+    uint8_t              finished;  /* and their finish reason */
+    unsigned             begun:1;   /* the head is known */
     unsigned             done:1;
 };
 

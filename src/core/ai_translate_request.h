@@ -167,9 +167,18 @@ unsigned ai_tr_find(const ai_tr_value_t *key, const void *names, size_t size,
     unsigned n);
 
 /*
+ * The next element, whose members are next where it is an object; any other
+ * that is not simple has to be the last one read.  0: there are no more.
+ */
+unsigned ai_tr_enter(ai_tr_list_t *list, unsigned *object);
+
+/*
  * Takes an object apart: values[i] is the member of members[i].  AI_DECLINED:
  * a member twice, of another type, or that is not known and not null.
+ * ai_tr_inside() does so with the one that ai_tr_enter() has found.
  */
+int ai_tr_inside(ai_tr_t *tr, ai_tr_list_t *list,
+    const ai_tr_member_t *members, unsigned n, ai_tr_value_t *values);
 int ai_tr_members(ai_tr_t *tr, const ai_tr_value_t *object,
     const ai_tr_member_t *members, unsigned n, ai_tr_value_t *values);
 

@@ -171,18 +171,18 @@ ai_tr_put_id(ai_tr_t *tr, const ai_tr_call_t *call)
 
 
 static int
-ai_tr_one_call(ai_tr_t *tr, const ai_tr_value_t *v)
+ai_tr_one_call(ai_tr_t *tr, ai_tr_list_t *list, unsigned object)
 {
     ai_tr_call_t   *call;
     ai_tr_name_t    name;
     ai_tr_value_t   m[ai_tr_count(ai_tr_call)];
     ai_tr_value_t   f[ai_tr_count(ai_tr_function)];
 
-    if (v->type != AI_JSON_OBJECT) {
+    if (!object) {
         return ai_tr_decline(tr, "A call is not an object.");
     }
 
-    if (ai_tr_members(tr, v, ai_tr_call, ai_tr_count(ai_tr_call), m)
+    if (ai_tr_inside(tr, list, ai_tr_call, ai_tr_count(ai_tr_call), m)
         != AI_OK)
     {
         return AI_DECLINED;
@@ -238,8 +238,8 @@ ai_tr_one_call(ai_tr_t *tr, const ai_tr_value_t *v)
 int
 ai_tr_calls(ai_tr_t *tr, const ai_tr_value_t *v)
 {
-    ai_tr_list_t   list;
-    ai_tr_value_t  key, call;
+    unsigned      object;
+    ai_tr_list_t  list;
 
     if (v->type == 0) {
         return AI_OK;
@@ -247,8 +247,8 @@ ai_tr_calls(ai_tr_t *tr, const ai_tr_value_t *v)
 
     ai_tr_open(&list, v->data, v->len);
 
-    while (ai_tr_next(&list, &key, &call)) {
-        if (ai_tr_one_call(tr, &call) != AI_OK) {
+    while (ai_tr_enter(&list, &object)) {
+        if (ai_tr_one_call(tr, &list, object) != AI_OK) {
             return AI_DECLINED;
         }
     }

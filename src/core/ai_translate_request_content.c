@@ -76,19 +76,19 @@ ai_tr_say_text(ai_tr_t *tr, const ai_tr_value_t *v, ai_tr_turn_t turn)
  */
 
 static int
-ai_tr_read_part(ai_tr_t *tr, const ai_tr_value_t *v, ai_tr_value_t *value,
-    ai_tr_turn_t turn)
+ai_tr_read_part(ai_tr_t *tr, ai_tr_list_t *list, unsigned object,
+    ai_tr_value_t *value, ai_tr_turn_t turn)
 {
     int            i, type;
     ai_tr_value_t  m[ai_tr_count(ai_tr_part)];
 
-    if (v->type != AI_JSON_OBJECT) {
+    if (!object) {
         (void) ai_tr_decline(tr, "A part of a message's content is not an "
                                  "object.");
         return -1;
     }
 
-    if (ai_tr_members(tr, v, ai_tr_part, ai_tr_count(ai_tr_part), m)
+    if (ai_tr_inside(tr, list, ai_tr_part, ai_tr_count(ai_tr_part), m)
         != AI_OK)
     {
         return -1;
@@ -123,8 +123,9 @@ int
 ai_tr_content(ai_tr_t *tr, const ai_tr_value_t *v, ai_tr_turn_t turn)
 {
     int            type, rc;
+    unsigned       object;
     ai_tr_list_t   list;
-    ai_tr_value_t  key, part, value;
+    ai_tr_value_t  value;
 
     if (v->type == 0) {
         return AI_OK;
@@ -137,9 +138,9 @@ ai_tr_content(ai_tr_t *tr, const ai_tr_value_t *v, ai_tr_turn_t turn)
 
     ai_tr_open(&list, v->data, v->len);
 
-    while (ai_tr_next(&list, &key, &part)) {
+    while (ai_tr_enter(&list, &object)) {
 
-        type = ai_tr_read_part(tr, &part, &value, turn);
+        type = ai_tr_read_part(tr, &list, object, &value, turn);
 
         switch (type) {
 
@@ -173,9 +174,9 @@ ai_tr_content(ai_tr_t *tr, const ai_tr_value_t *v, ai_tr_turn_t turn)
 int
 ai_tr_output(ai_tr_t *tr, const ai_tr_value_t *v)
 {
-    unsigned       n;
+    unsigned       n, object;
     ai_tr_list_t   list;
-    ai_tr_value_t  key, part, value;
+    ai_tr_value_t  value;
 
     if (v->type == AI_JSON_STRING) {
         ai_tr_string(tr, v);
@@ -185,9 +186,11 @@ ai_tr_output(ai_tr_t *tr, const ai_tr_value_t *v)
     ai_tr_put(tr, "[");
     ai_tr_open(&list, v->data, v->len);
 
-    for (n = 0; ai_tr_next(&list, &key, &part); /* void */ ) {
+    for (n = 0; ai_tr_enter(&list, &object); /* void */ ) {
 
-        if (ai_tr_read_part(tr, &part, &value, AI_TR_TURN_RESULTS) == -1) {
+        if (ai_tr_read_part(tr, &list, object, &value, AI_TR_TURN_RESULTS)
+            == -1)
+        {
             return AI_DECLINED;
         }
 

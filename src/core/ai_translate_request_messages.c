@@ -89,14 +89,14 @@ ai_tr_speaker(ai_tr_t *tr, int role, const ai_tr_value_t *name)
 
 
 static int
-ai_tr_read_message(ai_tr_t *tr, const ai_tr_value_t *v, ai_tr_value_t *m,
-    int *role)
+ai_tr_read_message(ai_tr_t *tr, ai_tr_list_t *list, unsigned object,
+    ai_tr_value_t *m, int *role)
 {
-    if (v->type != AI_JSON_OBJECT) {
+    if (!object) {
         return ai_tr_decline(tr, "A message is not an object.");
     }
 
-    if (ai_tr_members(tr, v, ai_tr_message, ai_tr_count(ai_tr_message), m)
+    if (ai_tr_inside(tr, list, ai_tr_message, ai_tr_count(ai_tr_message), m)
         != AI_OK)
     {
         return AI_DECLINED;
@@ -173,12 +173,12 @@ ai_tr_block(ai_tr_t *tr, ai_tr_turn_t turn)
 
 
 static int
-ai_tr_say(ai_tr_t *tr, const ai_tr_value_t *v)
+ai_tr_say(ai_tr_t *tr, ai_tr_list_t *list, unsigned object)
 {
     int            role;
     ai_tr_value_t  m[ai_tr_count(ai_tr_message)];
 
-    if (ai_tr_read_message(tr, v, m, &role) != AI_OK) {
+    if (ai_tr_read_message(tr, list, object, m, &role) != AI_OK) {
         return AI_DECLINED;
     }
 
@@ -213,15 +213,16 @@ static int
 ai_tr_instructions(ai_tr_t *tr)
 {
     int            role;
+    unsigned       object;
     ai_tr_list_t   list;
-    ai_tr_value_t  key, v, m[ai_tr_count(ai_tr_message)];
+    ai_tr_value_t  m[ai_tr_count(ai_tr_message)];
 
     ai_tr_open(&list, tr->kept[AI_TR_MESSAGES].data,
                tr->kept[AI_TR_MESSAGES].len);
 
-    while (ai_tr_next(&list, &key, &v)) {
+    while (ai_tr_enter(&list, &object)) {
 
-        if (ai_tr_read_message(tr, &v, m, &role) != AI_OK) {
+        if (ai_tr_read_message(tr, &list, object, m, &role) != AI_OK) {
             return AI_DECLINED;
         }
 
@@ -240,8 +241,8 @@ ai_tr_instructions(ai_tr_t *tr)
 int
 ai_tr_messages(ai_tr_t *tr)
 {
-    ai_tr_list_t   list;
-    ai_tr_value_t  key, v;
+    unsigned      object;
+    ai_tr_list_t  list;
 
     tr->member = "messages";
 
@@ -263,8 +264,8 @@ ai_tr_messages(ai_tr_t *tr)
     ai_tr_open(&list, tr->kept[AI_TR_MESSAGES].data,
                tr->kept[AI_TR_MESSAGES].len);
 
-    while (ai_tr_next(&list, &key, &v)) {
-        if (ai_tr_say(tr, &v) != AI_OK) {
+    while (ai_tr_enter(&list, &object)) {
+        if (ai_tr_say(tr, &list, object) != AI_OK) {
             return AI_DECLINED;
         }
     }

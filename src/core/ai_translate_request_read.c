@@ -37,10 +37,11 @@ ai_tr_open(ai_tr_list_t *list, const ai_char *data, size_t len)
 }
 
 
-unsigned
-ai_tr_next(ai_tr_list_t *list, ai_tr_value_t *key, ai_tr_value_t *v)
+/* the next token that is a value, and the key before it */
+
+static unsigned
+ai_tr_value(ai_tr_list_t *list, ai_tr_value_t *key, ai_tr_value_t *v)
 {
-    unsigned         depth;
     ai_json_token_t  tok;
 
     if (ai_json_next(&list->js, &list->pos, list->end, &tok) != AI_OK) {
@@ -63,7 +64,20 @@ ai_tr_next(ai_tr_list_t *list, ai_tr_value_t *key, ai_tr_value_t *v)
     v->len = tok.len;
     v->escaped = tok.escaped;
 
-    if (tok.type == AI_JSON_OBJECT || tok.type == AI_JSON_ARRAY) {
+    return tok.type != AI_JSON_OBJECT_END && tok.type != AI_JSON_ARRAY_END;
+}
+
+
+unsigned
+ai_tr_next(ai_tr_list_t *list, ai_tr_value_t *key, ai_tr_value_t *v)
+{
+    unsigned  depth;
+
+    if (!ai_tr_value(list, key, v)) {
+        return 0;
+    }
+
+    if (v->type == AI_JSON_OBJECT || v->type == AI_JSON_ARRAY) {
         depth = list->js.depth - 1u;
 
         (void) ai_json_skip(&list->js, &list->pos, list->end, depth);
@@ -76,7 +90,44 @@ ai_tr_next(ai_tr_list_t *list, ai_tr_value_t *key, ai_tr_value_t *v)
         return list->js.depth == depth;
     }
 
-    return tok.type != AI_JSON_OBJECT_END && tok.type != AI_JSON_ARRAY_END;
+    return 1;
+}
+
+
+unsigned
+ai_tr_enter(ai_tr_list_t *list, unsigned *object)
+{
+    ai_tr_value_t  key, v;
+
+    if (!ai_tr_value(list, &key, &v)) {
+        return 0;
+    }
+
+    *object = (v.type == AI_JSON_OBJECT);
+
+    return 1;
+}
+
+
+/* a name as it is, decoded if need be; len 0: none that is known */
+
+static ai_str_t
+ai_tr_plain(const ai_tr_value_t *v, ai_char text[AI_TR_KEY])
+{
+    ai_str_t   name;
+    ptrdiff_t  len;
+
+    name.data = (ai_char *) v->data;
+    name.len = v->len;
+
+    if (v->escaped) {
+        len = ai_json_unescape(text, AI_TR_KEY, v->data, v->len);
+
+        name.data = text;
+        name.len = len > 0 ? (size_t) len : 0;
+    }
+
+    return name;
 }
 
 
@@ -85,17 +136,17 @@ ai_tr_find(const ai_tr_value_t *key, const void *names, size_t size,
     unsigned n)
 {
     unsigned         i;
-    ptrdiff_t        len;
+    ai_str_t         plain;
     ai_char          text[AI_TR_KEY];
     const ai_str_t  *name;
 
-    len = ai_tr_text(key, text, sizeof(text));
+    plain = ai_tr_plain(key, text);
 
-    for (i = 0; len > 0 && i < n; i++) {
+    for (i = 0; i < n; i++) {
         name = (const ai_str_t *) ((const ai_char *) names + i * size);
 
-        if (name->len == (size_t) len
-            && memcmp(name->data, text, name->len) == 0)
+        if (name->len == plain.len
+            && memcmp(name->data, plain.data, plain.len) == 0)
         {
             return i;
         }
@@ -106,20 +157,17 @@ ai_tr_find(const ai_tr_value_t *key, const void *names, size_t size,
 
 
 int
-ai_tr_members(ai_tr_t *tr, const ai_tr_value_t *object,
-    const ai_tr_member_t *members, unsigned n, ai_tr_value_t *values)
+ai_tr_inside(ai_tr_t *tr, ai_tr_list_t *list, const ai_tr_member_t *members,
+    unsigned n, ai_tr_value_t *values)
 {
     unsigned       i;
     uint32_t       seen;
-    ai_tr_list_t   list;
     ai_tr_value_t  key, v;
 
     seen = 0;
     memset(values, 0, n * sizeof(ai_tr_value_t));
 
-    ai_tr_open(&list, object->data, object->len);
-
-    while (ai_tr_next(&list, &key, &v)) {
+    while (ai_tr_next(list, &key, &v)) {
 
         i = ai_tr_find(&key, members, sizeof(ai_tr_member_t), n);
 
@@ -154,6 +202,18 @@ ai_tr_members(ai_tr_t *tr, const ai_tr_value_t *object,
 }
 
 
+int
+ai_tr_members(ai_tr_t *tr, const ai_tr_value_t *object,
+    const ai_tr_member_t *members, unsigned n, ai_tr_value_t *values)
+{
+    ai_tr_list_t  list;
+
+    ai_tr_open(&list, object->data, object->len);
+
+    return ai_tr_inside(tr, &list, members, n, values);
+}
+
+
 ptrdiff_t
 ai_tr_text(const ai_tr_value_t *v, ai_char *dst, size_t size)
 {
@@ -174,18 +234,17 @@ ai_tr_text(const ai_tr_value_t *v, ai_char *dst, size_t size)
 unsigned
 ai_tr_is(const ai_tr_value_t *v, const char *word)
 {
-    size_t     len;
-    ptrdiff_t  n;
-    ai_char    text[AI_TR_KEY];
+    ai_str_t  plain;
+    ai_char   text[AI_TR_KEY];
 
     if (v->type != AI_JSON_STRING) {
         return 0;
     }
 
-    len = strlen(word);
-    n = ai_tr_text(v, text, sizeof(text));
+    plain = ai_tr_plain(v, text);
 
-    return n >= 0 && (size_t) n == len && memcmp(text, word, len) == 0;
+    return plain.len == strlen(word)
+           && memcmp(plain.data, word, plain.len) == 0;
 }
 
 

@@ -33,8 +33,13 @@ static const ai_tr_member_t  ai_tr_choice[] = {
     { ai_string("allowed_tools"), AI_TR_OBJ }
 };
 
+/* a whole definition may stand where a name is enough */
+
 static const ai_tr_member_t  ai_tr_named[] = {
-    { ai_string("name"), AI_TR_STR }
+    { ai_string("name"), AI_TR_STR },
+    { ai_string("description"), 0 },
+    { ai_string("parameters"), 0 },
+    { ai_string("strict"), 0 }
 };
 
 static const ai_tr_member_t  ai_tr_allowed[] = {

@@ -25,9 +25,10 @@
 -- node, 7 tolerance ms, 8 hold_ms, 9 N, 10 flags ("r": all that the node has in
 -- this epoch was reported; "d": all rows of its older starts are counted in
 -- its sums; "h": it is not on its own); then for each cell: kind (w, b, s),
--- local (1: silent nodes keep their shares of it; + 2: the sum of a bucket
--- begins anew), limit, per_tick, tick_us, sum, unspent, mine, want, need, ttl_s
--- (0: none)
+-- local (1: silent nodes keep their shares of it; of a bucket + 2: the sum
+-- begins anew; + 4: the answer to what was said before was not heard), limit,
+-- per_tick, tick_us, sum, unspent, mine, want, need, ttl_s (0: none; of more
+-- than a year: from now on)
 --
 -- REPLY
 --
@@ -60,15 +61,18 @@
 --
 -- A bucket is refilled by whole ticks, never below what nodes may still spend
 -- of it ("out", until its end): else a burst would come on top of that.  What
--- was needed is spent at once and is not out.  What was out when it ended is
--- burnt: the refill pays for it, it is not given back again.
+-- was needed is spent at once and is not out; so it has been refilled since, and
+-- where its grant was not heard of it is not given back as well.  What was out
+-- when it ended is burnt: the refill pays for it from then on, it is not given
+-- back again.
 --
 -- A node that has not said "h" for hold_ms, and whose credit in a bucket has
 -- ended, may be on its own: it is quiet.  It uses its share, one Nth of the
 -- refill and of the depth, which nobody else gets meanwhile (local); what it
 -- took of that was never this store's.  A node that is not heard may have taken
 -- more than that: it says what its share misses ("mine"), instead of holding a
--- share.  A bucket of one node (N is 1) is what that node says it is.
+-- share; said again and again that empties a bucket, and makes no debt.  A
+-- bucket of one node (N is 1) is what that node says it is.
 --
 -- Slots of a node that has not said "h" for hold_ms count as free, and with
 -- local its share is left to it.
@@ -83,7 +87,7 @@ local CELLS, NODES, WORDS = 64, 64, 11
 
 -- the shard goes before any of its cells that matters: where the clock is set
 -- far ahead it must not outlive what it vouches for
-local SHARD_S, DAY_S, AGE_S = 43200, 86400, 1e9
+local SHARD_S, DAY_S, YEAR_S, AGE_S = 43200, 86400, 31536000, 1e9
 
 local E6, E9 = 1000000, 1000000000
 
@@ -270,6 +274,7 @@ local function epoch_begin(count)
   redis.call('DEL', KEYS[1])
   redis.call('HSET', KEYS[1], 'epoch', shard.epoch, 'token', token,
              'time', plain(time_ms), 'seen', plain(time_ms))
+  redis.call('EXPIRE', KEYS[1], SHARD_S)
   return reply('epoch', {})
 end
 
@@ -320,8 +325,9 @@ local function cell_args(i)
   local c = {
     key = KEYS[1 + i],
     kind = ARGV[at + 1],
-    shared = match(ARGV[at + 2], '^[13]$'),
-    fresh = match(ARGV[at + 2], '^[23]$'),
+    shared = match(ARGV[at + 2], '^[1357]$'),
+    fresh = match(ARGV[at + 2], '^[2367]$'),
+    lost = match(ARGV[at + 2], '^[4567]$'),
     limit = amount(ARGV[at + 3]),
     per_tick = natural(ARGV[at + 4]),
     tick = number(ARGV[at + 5]),
@@ -333,9 +339,10 @@ local function cell_args(i)
     ttl = number(ARGV[at + 11]),
     total = zero,
     older = zero,
+    past = zero,
     drop = {},
   }
-  if not match(c.kind, '^[wbs]$') or not match(ARGV[at + 2], '^[0-3]$')
+  if not match(c.kind, '^[wbs]$') or not match(ARGV[at + 2], '^[0-7]$')
      or not c.limit or not c.per_tick or not c.tick or not c.sum
      or not c.unspent or not c.mine or not c.want or not c.need
      or not c.ttl or c.tick == 0 and less(zero, c.per_tick)
@@ -500,43 +507,61 @@ end
 
 -- whole ticks since "at"; a full bucket keeps no part of one
 
-local function bucket_refill(c, least)
+local function bucket_refill(c, least, till)
   local part = c.part
   if c.per_tick[1] == 0 and c.per_tick[2] == 0 then
     return
   end
-  if part == 0 or c.at > now * 1000 then
-    c.at = now * 1000
+  if part == 0 or c.at > till * 1000 then
+    c.at = till * 1000
     return
   end
-  c.at = max(c.at, now * 1000 - 1e13)
-  local n = floor((now * 1000 - c.at) * part / (c.tick * N))
+  c.at = max(c.at, till * 1000 - 1e13)
+  local n = floor((till * 1000 - c.at) * part / (c.tick * N))
   local rest = minus(c.taken, times(c.per_tick, n))
   c.at = c.at - floor(-n * c.tick * N / part)
   if not less(least, rest) then
     rest = least
-    c.at = now * 1000
+    c.at = till * 1000
   end
   c.taken = rest
+end
+
+-- what the node misses, where the difference of its sums does not say it; what
+-- was not answered is said again, and leaves no less than an empty bucket
+
+local function bucket_whole(c)
+  local whole = add(c.mine, c.unspent)
+  if N == 1 then
+    return minus(whole, c.taken)
+  end
+  if not less(zero, c.limit) then
+    return whole
+  end
+  local most = larger(larger(c.limit, c.taken), whole)
+  return smaller(whole, minus(most, c.taken))
 end
 
 -- what the node's sum changes.  Where the limit is not said its share was not
 -- held; what was let pass unjudged is charged as far as its share misses it
 
 local function bucket_charge(c, own, me, quiet)
-  local whole = add(c.mine, c.unspent)
-  if N == 1 then
-    return minus(whole, c.taken)
-  end
-  if c.fresh or me.heard == 0 and (quiet or not c.own)
-     or quiet and c.shared and not less(zero, c.limit)
+  if N > 1 and me.heard == 1 and quiet and c.shared and less(zero, c.limit)
   then
-    return whole
+    return c.unspent
   end
-  if not own or quiet and c.shared then
+  if N == 1 or c.fresh or quiet and c.shared
+     or me.heard == 0 and (quiet or not c.own)
+  then
+    return bucket_whole(c)
+  end
+  if not own then
     return c.unspent
   end
   local n = minus(c.sum, own.total)
+  if c.lost then
+    n = larger(n, zero)
+  end
   if own.ends > now then
     return n
   end
@@ -549,29 +574,41 @@ local function bucket_charge(c, own, me, quiet)
   return n[1] < 0 and smaller(add(n, own.out), zero) or n
 end
 
+-- what may still be spent; until it ended it stood in the way of the refill
+
+local function out_left(c, e, ends)
+  if ends > now then
+    return e.out
+  end
+  if ends * 1000 > c.at and less(zero, e.out) then
+    c.past = add(c.past, e.out)
+    c.past_ends = max(c.past_ends or 0, ends)
+  end
+  return zero
+end
+
 -- what others may still spend, and this node's older starts
 
 local function bucket_out(c, own, dead)
   local out = zero
   for id, e in pairs(c.others) do
-    if e.ends > now then
-      out = add(out, e.out)
-    elseif not shard.nodes[id] then
+    out = add(out, out_left(c, e, e.ends))
+    if e.ends <= now and not shard.nodes[id] then
       c.drop[#c.drop + 1] = 'n:' .. id
     end
   end
-  if c.own and not own and c.own.ends > now and less(zero, c.own.out) then
-    local e = c.others_older[node]
+  if c.own and not own and less(zero, out_left(c, c.own, c.own.ends)) then
+    local e = c.others_older[node] or { out = zero, ends = 0 }
     c.left_out = {
-      out = add(c.own.out, e and e.ends > now and e.out or zero),
-      ends = max(c.own.ends, e and e.ends or 0),
+      out = add(c.own.out, out_left(c, e, e.ends)),
+      ends = max(c.own.ends, e.ends),
     }
     c.others_older[node] = c.left_out
   end
   for id, e in pairs(c.others_older) do
-    if e.ends > now and not (id == node and dead) then
-      out = add(out, e.out)
-    else
+    local ends = id == node and dead and min(e.ends, now) or e.ends
+    out = add(out, out_left(c, e, ends))
+    if ends <= now then
       c.drop[#c.drop + 1] = 'o:' .. id
     end
   end
@@ -611,10 +648,13 @@ local function bucket_sum(c, me, dead)
   local quiet = now - me.at >= hold and not (c.own and c.own.ends > now)
   local out = bucket_out(c, own, dead)
   local here, heard = bucket_others(c)
-  local least = add(out, own and own.ends > now and own.out or zero)
+  local least = add(out, own and out_left(c, own, own.ends) or zero)
   least = add(least, quiet and bucket_shares(c, here, heard + me.heard)
                      or bucket_shares(c, here + 1, heard))
-  bucket_refill(c, least)
+  if c.past_ends then
+    bucket_refill(c, smaller(c.taken, add(least, c.past)), c.past_ends)
+  end
+  bucket_refill(c, least, now)
   c.taken = larger(c.taken, least)
   c.taken = add(c.taken, bucket_charge(c, own, me, quiet))
   least = add(add(out, c.unspent), bucket_shares(c, here + 1, heard))
@@ -726,7 +766,7 @@ local function write(cells, me)
     if #c.drop > 0 then
       redis.call('HDEL', c.key, unpack(c.drop))
     end
-    if c.ttl > 0 and (c.new or c.kind ~= 'w')
+    if c.ttl > 0 and (c.new or c.kind ~= 'w' or c.ttl > YEAR_S)
        and redis.call('TTL', c.key) < c.ttl
     then
       redis.call('EXPIRE', c.key, plain(c.ttl))

@@ -116,6 +116,33 @@ ngx_ai_lease_head(ngx_ai_lease_ask_t *a, ngx_uint_t says)
 }
 
 
+/*
+ * The store may take the node for one that is not on its own, by what is sent:
+ * noted before, as who has sent it may not live to hear what came of it.
+ */
+
+static void
+ngx_ai_lease_sent(ngx_ai_lease_ask_t *a)
+{
+    ai_lease_shard_t  sh;
+
+    if (a->lease.ncells == 0 && !a->call.present) {
+        return;
+    }
+
+    ngx_ai_zone_lock(a->ls->zone);
+
+    ai_lease_shard_get(a->ls->book, a->lease.shard, &sh);
+
+    if (a->mono_ms > sh.sent_ms) {
+        sh.sent_ms = a->mono_ms;
+        ai_lease_shard_set(a->ls->book, a->lease.shard, &sh);
+    }
+
+    ngx_ai_zone_unlock(a->ls->zone);
+}
+
+
 ngx_int_t
 ngx_ai_lease_send(ngx_ai_lease_ask_t *a, ngx_uint_t says)
 {
@@ -139,6 +166,8 @@ ngx_ai_lease_send(ngx_ai_lease_ask_t *a, ngx_uint_t says)
     ngx_ai_now(&now);
     a->mono_ms = now.mono_ms;
     a->sent = ngx_current_msec;
+
+    ngx_ai_lease_sent(a);
 
     /* ai_str_t has the layout of ngx_str_t */
 
@@ -229,30 +258,6 @@ ngx_ai_lease_decode(ngx_ai_lease_ask_t *a, ngx_ai_op_t *op)
 }
 
 
-/* the store may take the node for one that is not on its own, by it */
-
-static ngx_uint_t
-ngx_ai_lease_reached(ngx_ai_lease_ask_t *a)
-{
-    if (a->lease.ncells == 0 && !a->call.present) {
-        return 0;
-    }
-
-    switch (a->end) {
-
-    case NGX_AI_LEASE_HEARD:
-        return a->reply.status == AI_LEASE_STATUS_OK;
-
-    case NGX_AI_LEASE_SILENT:
-    case NGX_AI_LEASE_ODD:
-        return 1;
-
-    default:
-        return 0;
-    }
-}
-
-
 static void
 ngx_ai_lease_answer(ngx_ai_lease_ask_t *a, ai_lease_shard_t *sh)
 {
@@ -317,10 +322,6 @@ ngx_ai_lease_note(ngx_ai_lease_ask_t *a)
     }
 
     ai_lease_shard_get(ls->book, a->lease.shard, &sh);
-
-    if (ngx_ai_lease_reached(a) && a->mono_ms > sh.sent_ms) {
-        sh.sent_ms = a->mono_ms;
-    }
 
     switch (a->end) {
 

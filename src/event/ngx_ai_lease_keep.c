@@ -254,12 +254,15 @@ ngx_ai_lease_keep_shard(ngx_ai_lease_t *ls, uint32_t shard)
         return;
     }
 
-    if (sh.local && (!sh.heard || sh.seeded)) {
+    /* a report that cannot make the node heard is no reason to give up its
+       share, and on its own it makes none */
+
+    if (sh.local && (sh.seeded || (!sh.heard && ls->counted))) {
         ngx_ai_lease_back(ls, shard);
         ai_lease_shard_get(ls->book, shard, &sh);
     }
 
-    if (!sh.heard || (sh.behind && !sh.local)) {
+    if (!sh.local && (!sh.heard || sh.behind)) {
         ngx_ai_lease_report_begin(ls, p, &sh);
 
         rc = ngx_ai_lease_report_all(ls, shard);
@@ -288,7 +291,7 @@ static ngx_uint_t
 ngx_ai_lease_reports(const ngx_ai_lease_place_t *p,
     const ai_lease_shard_t *sh)
 {
-    return sh->usable && p->reporting && p->counted;
+    return sh->usable && !sh->heard && p->reporting && p->counted;
 }
 
 

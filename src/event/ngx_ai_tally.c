@@ -26,6 +26,7 @@ typedef struct {
     ngx_atomic_t             node[NGX_AI_NODE_N];
     ngx_atomic_t             stores[NGX_AI_TALLY_STORES][NGX_AI_TALLY_STORE_N];
     ngx_atomic_t             redis[NGX_AI_TALLY_REDIS_N];
+    ngx_atomic_t             cache[NGX_AI_TALLY_CACHE_N];
     ngx_ai_tally_provider_t  providers[NGX_AI_TALLY_PROVIDERS];
     uint32_t                 open[AI_BOOK_WORKERS][NGX_AI_TALLY_PROVIDERS];
 } ngx_ai_tally_sh_t;
@@ -53,6 +54,13 @@ const char *const  ngx_ai_tally_stores[NGX_AI_TALLY_STORES] = {
     "directory",
     "usage",
     "admin"
+};
+
+const char *const  ngx_ai_tally_caches[NGX_AI_TALLY_CACHE_N] = {
+    "hit",
+    "miss",
+    "bypass",
+    "stored"
 };
 
 const char *const  ngx_ai_alarm_names[NGX_AI_ALARM_N] = {
@@ -452,4 +460,20 @@ ngx_atomic_uint_t
 ngx_ai_tally_redis(ngx_ai_tally_t *t, ngx_ai_tally_redis_t what)
 {
     return (t && t->sh) ? t->sh->redis[what] : 0;
+}
+
+
+void
+ngx_ai_tally_cache_add(ngx_ai_tally_t *t, ngx_ai_tally_cache_t what)
+{
+    if (t && t->sh) {
+        (void) ngx_atomic_fetch_add(&t->sh->cache[what], 1);
+    }
+}
+
+
+ngx_atomic_uint_t
+ngx_ai_tally_cache(ngx_ai_tally_t *t, ngx_ai_tally_cache_t what)
+{
+    return t && t->sh ? t->sh->cache[what] : 0;
 }

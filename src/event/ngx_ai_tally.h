@@ -119,6 +119,19 @@ typedef enum {
 } ngx_ai_tally_redis_t;
 
 
+/* what became of requests of plans with "cache on" */
+
+typedef enum {
+    NGX_AI_TALLY_CACHE_HIT = 0,
+    NGX_AI_TALLY_CACHE_MISS,
+    NGX_AI_TALLY_CACHE_BYPASS,      /* the client wanted a fresh answer */
+    NGX_AI_TALLY_CACHE_STORED,      /* misses and bypasses that were kept */
+    NGX_AI_TALLY_CACHE_N
+} ngx_ai_tally_cache_t;
+
+extern const char *const  ngx_ai_tally_caches[NGX_AI_TALLY_CACHE_N];
+
+
 typedef struct ngx_ai_tally_s  ngx_ai_tally_t;
 
 
@@ -176,6 +189,10 @@ void ngx_ai_tally_redis_add(ngx_ai_tally_t *t, ngx_ai_tally_redis_t what,
     ngx_atomic_uint_t n);
 ngx_atomic_uint_t ngx_ai_tally_redis(ngx_ai_tally_t *t,
     ngx_ai_tally_redis_t what);
+
+void ngx_ai_tally_cache_add(ngx_ai_tally_t *t, ngx_ai_tally_cache_t what);
+ngx_atomic_uint_t ngx_ai_tally_cache(ngx_ai_tally_t *t,
+    ngx_ai_tally_cache_t what);
 
 
 #endif /* NGX_AI_TALLY_H */

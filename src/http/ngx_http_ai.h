@@ -180,6 +180,11 @@ typedef struct {
                                                2 dedicated */
     unsigned                   slots:1;     /* it, or a tenant of it, has a
                                                limit of concurrency */
+    unsigned                   cache:1;
+    ngx_uint_t                 cache_price; /* of a hit, percent */
+    time_t                     cache_ttl;   /* 0: proxy_cache_valid's */
+    u_char                    *cache_file;  /* where it stands */
+    ngx_uint_t                 cache_line;
     ngx_uint_t                 share;
     ngx_uint_t                 queue;       /* requests of a party that may
                                                wait for a slot; 0: none */
@@ -311,6 +316,8 @@ typedef struct {
     void                     **loc_conf;    /* that this one stands in */
     void                     **jump_conf;   /* and its copy while an attempt
                                                runs; ngx_http_ai_jump.c */
+    ngx_str_t                  cache_key;   /* proxy_cache_key, as written */
+    ngx_str_t                  cache_zone;  /* proxy_cache beside ai_gateway */
 } ngx_http_ai_loc_conf_t;
 
 
@@ -422,6 +429,8 @@ typedef struct {
     struct ngx_http_ai_attempt_s  *attempt; /* NULL: none was begun yet */
     struct ngx_http_ai_translate_s  *translate; /* NULL: not needed */
     struct ngx_http_ai_gate_s  *gate;       /* NULL: took no place yet */
+    struct ngx_http_ai_cache_s  *cache;     /* NULL: its answer is not kept,
+                                               nor one that was */
     ngx_str_t                  task;        /* of a virtual model; or empty */
 
     ngx_str_t                  type;        /* Content-Type for the provider */
@@ -480,6 +489,7 @@ typedef struct {
     unsigned                   sent:1;      /* a provider was chosen: bytes may
                                                have gone there */
     unsigned                   answered:1;  /* a provider's head came */
+    unsigned                   hit:1;       /* out of the cache */
     unsigned                   media:1;     /* more than text in the body */
     unsigned                   unbounded:1; /* the hold is no upper bound */
     unsigned                   drop_usage:1;    /* injected: drop the chunk */

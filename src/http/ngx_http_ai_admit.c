@@ -6,6 +6,7 @@
 
 
 #include "ngx_http_ai_attempt.h"
+#include "ngx_http_ai_cache.h"
 #include "ngx_http_ai_wait.h"
 
 
@@ -53,6 +54,7 @@ static const ngx_http_ai_step_pt  ngx_http_ai_steps[] = {
     ngx_http_ai_step_bound,
     ngx_http_ai_choose,
     ngx_http_ai_step_hold,
+    ngx_http_ai_cache_admit,
     NULL
 };
 
@@ -61,6 +63,7 @@ static const ngx_http_ai_step_pt  ngx_http_ai_steps[] = {
 static const ngx_http_ai_step_pt  ngx_http_ai_steps_again[] = {
     ngx_http_ai_step_again,
     ngx_http_ai_step_hold,
+    ngx_http_ai_cache_admit,
     NULL
 };
 

@@ -100,6 +100,11 @@ ngx_int_t ngx_http_ai_fit(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_admission_t *ad);
 
 
+/* whether a candidate, now that it is to be tried, can serve the request */
+ngx_uint_t ngx_http_ai_fit_may(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_target_t *t, int64_t max_output);
+
+
 /* ---- configuration: words of ai_model ---- */
 
 /* when all blocks are read: rules' and tasks' names; [emerg] */

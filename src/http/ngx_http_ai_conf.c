@@ -122,6 +122,7 @@ ngx_http_ai_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_value(conf->gateway, prev->gateway, 0);
     ngx_conf_merge_value(conf->route_header, prev->route_header, 0);
+    ngx_conf_merge_str_value(conf->cache_key, prev->cache_key, "");
 
     if (!conf->own) {
         conf->file = prev->file;

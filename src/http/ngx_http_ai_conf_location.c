@@ -8,7 +8,7 @@
  */
 
 
-#include "ngx_http_ai_conf.h"
+#include "ngx_http_ai_cache.h"
 
 
 static char *ngx_http_ai_location_body(ngx_conf_t *cf,
@@ -55,7 +55,11 @@ ngx_http_ai_conf_location(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf,
     loc->file = alcf->file;
     loc->line = alcf->line;
 
-    return ngx_http_ai_location_body(cf, loc);
+    if (ngx_http_ai_location_body(cf, loc) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_ai_conf_cache(cf, alcf, loc);
 }
 
 

@@ -4,7 +4,7 @@
  */
 
 
-#include "ngx_http_ai_conf.h"
+#include "ngx_http_ai_cache.h"
 
 
 static char *ngx_http_ai_plan_limit(ngx_conf_t *cf, ngx_http_ai_block_t *b);
@@ -49,6 +49,8 @@ static ngx_http_ai_word_t  ngx_http_ai_plan_words[] = {
       ngx_http_ai_plan_priority },
 
     { ngx_string("queue"), 1, 2, NGX_HTTP_AI_ONCE, ngx_http_ai_plan_queue },
+
+    { ngx_string("cache"), 1, 3, NGX_HTTP_AI_ONCE, ngx_http_ai_plan_cache },
 
     { ngx_null_string, 0, 0, 0, NULL }
 };

@@ -115,6 +115,13 @@ ngx_http_ai_provider(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
+    if (ai_str_is(&b.name, "cache")) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "ai_provider must not be named \"%V\", as what "
+                           "comes out of the cache is", &b.name);
+        return NGX_CONF_ERROR;
+    }
+
     if (ngx_http_ai_provider_find(mcf, &b.name)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "duplicate ai_provider \"%V\"", &b.name);

@@ -5,8 +5,8 @@
  */
 
 
+#include "ngx_http_ai_cache.h"
 #include "ngx_http_ai_choose.h"
-#include "ngx_http_ai_conf.h"
 
 
 static ngx_int_t ngx_http_ai_resolve_postgres(ngx_conf_t *cf,
@@ -247,6 +247,10 @@ ngx_http_ai_resolve_plans(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
         plan = (ngx_http_ai_plan_t *) node;
 
         ngx_http_ai_resolve_patterns(mcf, &plan->models);
+
+        if (ngx_http_ai_conf_cache_plan(cf, mcf, plan) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;

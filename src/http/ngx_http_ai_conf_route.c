@@ -467,7 +467,7 @@ ngx_http_ai_model_task(ngx_conf_t *cf, ngx_http_ai_block_t *b)
     value = cf->args->elts;
     model = &value[cf->args->nelts - 1];
 
-    ngx_str_null(&name);
+    ngx_str_set(&name, "");
 
     if (cf->args->nelts == 3) {
         name = value[1];

@@ -40,7 +40,7 @@ static char *ngx_http_ai_targets_weights(ngx_conf_t *cf,
     ngx_http_ai_model_t *m);
 static char *ngx_http_ai_targets_names(ngx_conf_t *cf,
     ngx_http_ai_model_t *m);
-static ngx_int_t ngx_http_ai_target_name(ngx_conf_t *cf,
+static ngx_int_t ngx_http_ai_target_default(ngx_conf_t *cf,
     ngx_http_ai_model_t *m, ngx_http_ai_target_t *t);
 static ngx_http_ai_target_t *ngx_http_ai_target_named(ngx_http_ai_model_t *m,
     ngx_http_ai_target_t *but, ngx_str_t *name);
@@ -409,7 +409,7 @@ ngx_http_ai_targets_names(ngx_conf_t *cf, ngx_http_ai_model_t *m)
         }
 
         if (t[i].name.len == 0
-            && ngx_http_ai_target_name(cf, m, &t[i]) != NGX_OK)
+            && ngx_http_ai_target_default(cf, m, &t[i]) != NGX_OK)
         {
             return NGX_CONF_ERROR;
         }
@@ -429,7 +429,7 @@ ngx_http_ai_targets_names(ngx_conf_t *cf, ngx_http_ai_model_t *m)
 /* the provider's, and where that is taken provider/model */
 
 static ngx_int_t
-ngx_http_ai_target_name(ngx_conf_t *cf, ngx_http_ai_model_t *m,
+ngx_http_ai_target_default(ngx_conf_t *cf, ngx_http_ai_model_t *m,
     ngx_http_ai_target_t *t)
 {
     t->name = t->provider_name;

@@ -52,6 +52,12 @@ ngx_http_ai_cost(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
         ngx_http_ai_cost_sub(ctx, &sum, served, &u->sub[i], tier);
     }
 
+    if (ctx->hit) {
+        return ngx_min(ai_cost_part(&sum,
+                                    ctx->key->tenant->plan->cache_price),
+                       AI_LIMIT_MAX);
+    }
+
     return ngx_min(ai_cost_round(&sum), AI_LIMIT_MAX);
 }
 

@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_ai_attempt.h"
+#include "ngx_http_ai_cache.h"
 #include "ngx_http_ai_settle.h"
 #include "ngx_http_ai_wait.h"
 
@@ -80,12 +81,12 @@ ngx_http_ai_end_state(ngx_http_ai_ctx_t *ctx, ai_reason_t *reason)
 
     if (ctx->revoked) {
         *reason = AI_REASON_REVOKED;
-        return ctx->sent ? AI_SLOT_INTERRUPTED : AI_SLOT_REFUSED;
+        return ctx->sent || ctx->hit ? AI_SLOT_INTERRUPTED : AI_SLOT_REFUSED;
     }
 
     *reason = AI_REASON_NONE;
 
-    if (!ctx->sent) {
+    if (!ctx->sent && !ctx->hit) {
 
         if (!ctx->refused) {
             ctx->status = AI_STATUS_FAILED_GATEWAY;
@@ -201,7 +202,10 @@ ngx_http_ai_slot_finish(ngx_http_ai_ctx_t *ctx)
     ngx_http_ai_attempt_close(ctx, reason,
                               ctx->answered ? r->headers_out.status : 0);
 
-    if (ctx->sent) {
+    if (ctx->hit) {
+        ngx_http_ai_cache_attempt(ctx);
+
+    } else if (ctx->sent) {
         ngx_http_ai_tally(ctx);
     }
 

@@ -7,6 +7,7 @@
 
 
 #include "ngx_http_ai_attempt.h"
+#include "ngx_http_ai_cache.h"
 
 
 static ngx_int_t ngx_http_ai_header_filter(ngx_http_request_t *r);
@@ -78,7 +79,7 @@ ngx_http_ai_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
-    if (ctx && ctx->sent && r->upstream) {
+    if (ctx && (ctx->sent || ngx_http_ai_cached(r)) && r->upstream) {
 
         rc = ngx_http_ai_answer(r, ctx);
         if (rc != NGX_OK) {
@@ -98,12 +99,19 @@ ngx_http_ai_answer(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     ctx->answered = 1;
     ctx->first_byte = ngx_current_msec - ctx->started;
 
-    ngx_http_ai_attempt_accept(r, ctx->attempt);
+    if (ngx_http_ai_cached(r)) {
+        ngx_http_ai_cache_hit(r, ctx);
+
+    } else {
+        ngx_http_ai_attempt_accept(r, ctx->attempt);
+    }
+
     ngx_http_ai_headers_strip(r);
 
     if (ngx_http_ai_headers_own(r, ctx) != NGX_OK
         || ngx_http_ai_headers_route(r, ctx) != NGX_OK
-        || ngx_http_ai_meter_start(r, ctx) != NGX_OK)
+        || ngx_http_ai_meter_start(r, ctx) != NGX_OK
+        || ngx_http_ai_cache_answer(r, ctx) != NGX_OK)
     {
         return NGX_ERROR;
     }

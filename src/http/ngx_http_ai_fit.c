@@ -28,7 +28,10 @@ static ngx_int_t ngx_http_ai_fit_ceiling(ngx_http_request_t *r,
     ngx_http_ai_fit_t *fit);
 static uint64_t ngx_http_ai_fit_served(ngx_http_ai_fit_t *fit);
 static ngx_uint_t ngx_http_ai_fit_translated(ngx_http_ai_fit_t *fit,
-    ngx_http_ai_target_t *t);
+    ngx_http_ai_target_t *t, uint64_t keep);
+static ngx_uint_t ngx_http_ai_fit_check(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_target_t *t, int64_t max_output, const char **param,
+    const char **error);
 static uint64_t ngx_http_ai_fit_cost(ngx_http_ai_fit_t *fit, uint64_t keep);
 static uint64_t ngx_http_ai_fit_context(ngx_http_ai_fit_t *fit,
     uint64_t keep);
@@ -37,6 +40,9 @@ static ngx_int_t ngx_http_ai_fit_keep(ngx_http_request_t *r,
     ngx_http_ai_fit_t *fit, uint64_t keep, ngx_uint_t longer);
 static ngx_int_t ngx_http_ai_fit_none(ngx_http_ai_fit_t *fit);
 
+
+/* translating a hostile body takes some 30 ns a byte */
+#define NGX_HTTP_AI_FIT_MAX  (8 * 1024 * 1024)
 
 /* candidates are at most 64: a bit for each */
 
@@ -118,7 +124,12 @@ ngx_http_ai_fit_ceiling(ngx_http_request_t *r, ngx_http_ai_fit_t *fit)
 }
 
 
-/* in their own dialect, or in another one that the request can be put into */
+/*
+ * In their own dialect, or in another one that the request can be put into:
+ * behind a candidate of its own dialect that is found out only when it is to be
+ * tried (ngx_http_ai_fit_may()), so that it costs nothing as long as all is
+ * well.
+ */
 
 static uint64_t
 ngx_http_ai_fit_served(ngx_http_ai_fit_t *fit)
@@ -139,7 +150,7 @@ ngx_http_ai_fit_served(ngx_http_ai_fit_t *fit)
         if (ai_route_serves(&ctx->route, p->api, (ai_str_t *) &p->base,
                             (ai_str_t *) &p->api_version)
             == AI_OK
-            || ngx_http_ai_fit_translated(fit, t))
+            || ngx_http_ai_fit_translated(fit, t, keep))
         {
             keep |= ngx_http_ai_fit_bit(i);
         }
@@ -152,45 +163,83 @@ ngx_http_ai_fit_served(ngx_http_ai_fit_t *fit)
 /* once for each dialect: it reads the whole body */
 
 static ngx_uint_t
-ngx_http_ai_fit_translated(ngx_http_ai_fit_t *fit, ngx_http_ai_target_t *t)
+ngx_http_ai_fit_translated(ngx_http_ai_fit_t *fit, ngx_http_ai_target_t *t,
+    uint64_t keep)
 {
-    ai_out_t              out;
-    ai_route_t            to;
-    ai_dialect_t          api;
-    ngx_http_ai_ctx_t    *ctx;
-    ai_translate_want_t   want;
+    ai_route_t          to;
+    ai_dialect_t        api;
+    ngx_http_ai_ctx_t  *ctx;
 
     ctx = fit->ctx;
     api = t->provider->api;
 
-    if (fit->asked[api]) {
-        return fit->asked[api] == 1;
+    if (keep && fit->asked[api] == 0) {
+        return ai_translate_route(&to, &ctx->route, api, ctx->streamed)
+               == AI_OK;
     }
 
-    fit->asked[api] = 2;
+    if (fit->asked[api] == 0) {
+        fit->asked[api] = ngx_http_ai_fit_check(ctx, t,
+                                                fit->ad->want.max_output,
+                                                &fit->param, &fit->error)
+                          ? 1 : 2;
+    }
 
-    if (ai_translate_route(&to, &ctx->route, api, ctx->streamed) != AI_OK) {
+    return fit->asked[api] == 1;
+}
+
+
+ngx_uint_t
+ngx_http_ai_fit_may(ngx_http_ai_ctx_t *ctx, ngx_http_ai_target_t *t,
+    int64_t max_output)
+{
+    const char              *param, *error;
+    ngx_http_ai_provider_t  *p;
+
+    p = t->provider;
+
+    return ai_route_serves(&ctx->route, p->api, (ai_str_t *) &p->base,
+                           (ai_str_t *) &p->api_version)
+           == AI_OK
+           || ngx_http_ai_fit_check(ctx, t, max_output, &param, &error);
+}
+
+
+/* whether the request can be put into the target's dialect, and why not */
+
+static ngx_uint_t
+ngx_http_ai_fit_check(ngx_http_ai_ctx_t *ctx, ngx_http_ai_target_t *t,
+    int64_t max_output, const char **param, const char **error)
+{
+    ai_out_t             out;
+    ai_route_t           to;
+    ai_translate_want_t  want;
+
+    *param = NULL;
+    *error = NULL;
+
+    if (ai_translate_route(&to, &ctx->route, t->provider->api, ctx->streamed)
+        != AI_OK)
+    {
+        return 0;
+    }
+
+    if (ctx->body.len > NGX_HTTP_AI_FIT_MAX) {
+        *error = "This request is too long for the providers that are left.";
         return 0;
     }
 
     ngx_memzero(&out, sizeof(ai_out_t));
     ngx_memzero(&want, sizeof(ai_translate_want_t));
 
-    want.api = api;
+    want.api = t->provider->api;
     want.model = (ai_str_t *) &t->model;
-    want.max_output = fit->ad->want.max_output;
+    want.max_output = max_output;
     want.stream = ctx->streamed;
 
-    if (ai_translate_request(&out, &want, ctx->body.data, ctx->body.len,
-                             &fit->param, &fit->error)
-        != AI_OK)
-    {
-        return 0;
-    }
-
-    fit->asked[api] = 1;
-
-    return 1;
+    return ai_translate_request(&out, &want, ctx->body.data, ctx->body.len,
+                                param, error)
+           == AI_OK;
 }
 
 

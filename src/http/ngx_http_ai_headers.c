@@ -150,6 +150,7 @@ static const ngx_http_ai_strip_t  ngx_http_ai_strip_x[] = {
     ngx_http_ai_strip("x-api-key"),
     ngx_http_ai_strip("x-goog-api-key"),
     ngx_http_ai_strip_prefix("x-ratelimit-"),
+    ngx_http_ai_strip_prefix("x-ai-"),
     ngx_http_ai_strip_prefix("x-envoy-"),
     ngx_http_ai_strip_prefix("x-ms-"),
     ngx_http_ai_strip_prefix("x-amz"),
@@ -243,7 +244,7 @@ ngx_http_ai_headers_route(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_tenant_module);
 
-    if (!alcf->route_header) {
+    if (!alcf->route_header || ctx->hit) {
         return NGX_OK;
     }
 

@@ -146,6 +146,15 @@ ngx_http_ai_metrics_node(ngx_http_ai_metrics_t *m)
                                    "reason", ngx_http_ai_refusal_names[i],
                                    ngx_ai_tally_refusals(m->mcf->tally, i), 0);
     }
+
+    ngx_http_ai_metrics_family(m, "ai_cache_total", "counter",
+                               "Requests of plans with a cache.");
+
+    for (i = 0; i < NGX_AI_TALLY_CACHE_N; i++) {
+        ngx_http_ai_metrics_sample(m, "ai_cache_total", NULL, NULL,
+                                   "result", ngx_ai_tally_caches[i],
+                                   ngx_ai_tally_cache(m->mcf->tally, i), 0);
+    }
 }
 
 

@@ -105,6 +105,12 @@ ngx_http_ai_pick_take(ngx_http_ai_attempt_t *at, ngx_http_ai_candidate_t *c)
 {
     ai_target_state_t  state;
 
+    if (c != at->ctx->candidates
+        && !ngx_http_ai_fit_may(at->ctx, c->target, at->max_output))
+    {
+        return NGX_DECLINED;
+    }
+
     if (ngx_http_ai_gate_take(at->ctx, c->target) != NGX_OK) {
         return NGX_BUSY;
     }
@@ -230,8 +236,8 @@ ngx_http_ai_pick_failed(ngx_http_ai_attempt_t *at, ai_outcome_t outcome,
                           ngx_current_msec, ngx_http_ai_pick_random());
     ngx_ai_routing_unlock(rt);
 
-    ngx_http_ai_routing_log(at->ctx->request->connection->log, at->ctx->model,
-                            target, change);
+    ngx_http_ai_routing_log(at->ctx->request->connection->log,
+                            at->ctx->model, target, change);
 }
 
 
@@ -266,8 +272,8 @@ ngx_http_ai_pick_good(ngx_http_ai_attempt_t *at)
     ngx_ai_routing_unlock(rt);
 
     if (change != AI_BOARD_SAME) {
-        ngx_http_ai_routing_log(at->ctx->request->connection->log, at->ctx->model,
-                            target, change);
+        ngx_http_ai_routing_log(at->ctx->request->connection->log,
+                            at->ctx->model, target, change);
     }
 }
 
@@ -291,7 +297,7 @@ ngx_http_ai_pick_close(ngx_http_ai_attempt_t *at, ai_reason_t reason)
 
     target = ctx->target;
 
-    if (!ctx->answered || target->place == AI_BOARD_NONE
+    if (!ctx->answered || ctx->hit || target->place == AI_BOARD_NONE
         || ctx->request->headers_out.status != NGX_HTTP_OK
         || (reason != AI_REASON_CUT && (ctx->meter == NULL
                                         || !ctx->meter->failed)))

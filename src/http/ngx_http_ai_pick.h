@@ -46,8 +46,8 @@ ngx_uint_t ngx_http_ai_pick_key(ngx_http_ai_attempt_t *at, ngx_uint_t status,
 ngx_uint_t ngx_http_ai_pick_retry(ngx_http_ai_attempt_t *at,
     int64_t retry_ms);
 
-/* the prompt was too long: a target with a longer context, as ngx_http_ai_pick()
-   does */
+/* the prompt was too long: a target with a longer context, as by
+   ngx_http_ai_pick() */
 ngx_int_t ngx_http_ai_pick_longer(ngx_http_ai_attempt_t *at);
 
 

@@ -6,6 +6,7 @@
 
 
 #include "ngx_http_ai_attempt.h"
+#include "ngx_http_ai_cache.h"
 #include "ngx_http_ai_jump.h"
 #include "ngx_http_ai_routing.h"
 #include <sys/prctl.h>
@@ -25,6 +26,8 @@ ngx_http_ai_postconfiguration(ngx_conf_t *cf)
     ngx_http_core_main_conf_t  *cmcf;
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_ai_tenant_module);
+
+    ngx_http_ai_conf_cache_end();
 
     if (ngx_http_ai_conf_resolve(cf, mcf) != NGX_OK) {
         return NGX_ERROR;

@@ -14,6 +14,7 @@
 #include "ngx_http_ai_conf.h"
 #include "ngx_http_ai_directory.h"
 #include "ngx_http_ai_settle.h"
+#include "ngx_http_ai_cache.h"
 #include "ngx_http_ai_wait.h"
 
 
@@ -287,6 +288,10 @@ ngx_http_ai_revoke(ngx_http_ai_ctx_t *ctx, ai_error_code_t why)
         || (!ctx->passed && (!ctx->reading || ctx->read)
             && !(ctx->wait && ctx->wait->waiting) && !ctx->admitted))
     {
+        return;
+    }
+
+    if (ngx_http_ai_cache_leave(r) != NGX_OK) {
         return;
     }
 

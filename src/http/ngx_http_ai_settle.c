@@ -65,7 +65,7 @@ ngx_http_ai_settle(ngx_http_ai_ctx_t *ctx)
     tokens[0] = u->input_tokens;
     tokens[1] = u->output_tokens;
 
-    used[AI_RES_REQUESTS] = ctx->sent;
+    used[AI_RES_REQUESTS] = ctx->sent || ctx->hit;
     used[AI_RES_INPUT_TOKENS] = u->input_tokens;
     used[AI_RES_OUTPUT_TOKENS] = u->output_tokens;
     used[AI_RES_TOKENS] = u->input_tokens + u->output_tokens;
@@ -99,7 +99,11 @@ ngx_http_ai_learn(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
     uint64_t     bytes;
     ai_meter_t  *m;
 
-    if (u->source != AI_SOURCE_FINAL || u->input_tokens == 0 || u->odd) {
+    /* the same answer again teaches nothing */
+
+    if (u->source != AI_SOURCE_FINAL || u->input_tokens == 0 || u->odd
+        || ctx->hit)
+    {
         return;
     }
 

@@ -32,7 +32,7 @@ ngx_http_ai_choose_model(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     task = h ? ngx_http_ai_task_find(*model, &h->value) : NULL;
 
     if (task == NULL) {
-        ngx_str_null(&name);
+        ngx_str_set(&name, "");
 
         task = ngx_http_ai_task_find(*model, &name);
 

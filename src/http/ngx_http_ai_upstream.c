@@ -6,6 +6,7 @@
 
 
 #include "ngx_http_ai_attempt.h"
+#include "ngx_http_ai_cache.h"
 #include "ngx_http_ai_jump.h"
 
 
@@ -113,6 +114,8 @@ ngx_http_ai_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
         return NGX_ERROR;
     }
 
+    ngx_http_ai_cache_missed(r, ctx);
+
     u->conf = ngx_http_ai_variant(r, u->conf, ctx->target, ctx->drain, 0);
     if (u->conf == NULL) {
         return NGX_ERROR;
@@ -160,6 +163,10 @@ ngx_http_ai_process_header(ngx_http_request_t *r)
     ctx = ngx_http_ai_ctx(r);
     at = ctx->attempt;
 
+    if (ngx_http_ai_cached(r)) {
+        return at->process_header(r);       /* an old answer's */
+    }
+
     if (!at->headed) {
         rc = at->process_header(r);
 
@@ -192,6 +199,8 @@ ngx_http_ai_process_header(ngx_http_request_t *r)
 
     u->conf = conf;
     u->headers_in.status_n = NGX_HTTP_AI_JUMP;
+
+    ngx_http_ai_cache_elsewhere(r);
 
     return NGX_OK;
 }

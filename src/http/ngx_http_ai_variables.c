@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_ai_attempt.h"
+#include "ngx_http_ai_cache.h"
 
 
 typedef enum {
@@ -86,7 +87,9 @@ ngx_http_ai_add_variables(ngx_conf_t *cf)
         var->data = v->data;
     }
 
-    return NGX_OK;
+    ngx_http_ai_conf_cache_begin();
+
+    return ngx_http_ai_cache_variables(cf);
 }
 
 
@@ -216,6 +219,9 @@ ngx_http_ai_variable_text(ngx_http_ai_ctx_t *ctx, ngx_http_ai_var_t var,
     } else if (ctx->target && var == NGX_HTTP_AI_VAR_HOST) {
         *s = ctx->target->provider->host;
 
+    } else if (ctx->hit && var == NGX_HTTP_AI_VAR_PROVIDER) {
+        ngx_str_set(s, "cache");
+
     } else if (ctx->sent && var == NGX_HTTP_AI_VAR_PROVIDER) {
         *s = ctx->target->provider->name;
 
@@ -241,7 +247,7 @@ ngx_http_ai_variable_number(ngx_http_ai_ctx_t *ctx, ngx_http_ai_var_t var,
     ai_usage_t  *u;
 
     if (var == NGX_HTTP_AI_VAR_ATTEMPTS && ctx->admitted) {
-        ai_buf_uint(b, ctx->attempt ? ctx->attempt->n : 0);
+        ai_buf_uint(b, (ctx->attempt ? ctx->attempt->n : 0) + ctx->hit);
         return NGX_OK;
     }
 

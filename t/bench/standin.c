@@ -3,12 +3,17 @@
  * A provider for load: answers chat completions from one thread, a fixed JSON
  * body or, where the request says "stream":true, events at an interval.
  *
- *   standin [-e EVENTS] [-i INTERVAL_MS] [-s SIZE] [-j JOURNAL] PORT
+ *   standin [-e EVENTS] [-i INTERVAL_MS] [-s SIZE] [-j JOURNAL] [-f SEED] PORT
  *
  * Each event carries, as its text, the CLOCK_MONOTONIC nanoseconds at which it
  * was written, so that a client of the same machine knows its way's time.  The
  * journal gets one JSON line per request at its end: the X-Request-Id, whether
- * it was completed, the events ("words") that were written.
+ * it was completed, the events ("words") that were written; its fate, the
+ * status, and which request of its connection it was.
+ *
+ * With -f it flaps: for a fifth of a second at a time it is well, ill or down,
+ * and what becomes of a request, or of a connection that is accepted, is drawn
+ * from the seed: fates.h.
  *
  * Requests have a Content-Length; a body of any length is read and dropped.
  * Open streams wait in one queue: all share the interval, so that the first
@@ -30,11 +35,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fates.h"
+
 
 #define HEAD_SIZE    8192       /* of a request, with the body's beginning */
 #define BODY_LOOK    1024       /* "stream" is looked for in so much of it */
 #define ID_SIZE      64
-
 
 typedef struct conn_s  conn_t;
 
@@ -47,6 +53,8 @@ struct conn_s {
     unsigned     queued:1;
     unsigned     busy:1;        /* a request is being served */
     int          events;        /* written */
+    int          nth;           /* request of the connection */
+    const fate_kind_t  *fate;
     uint64_t     due;           /* ns */
     conn_t      *prev;
     conn_t      *next;
@@ -61,6 +69,7 @@ struct conn_s {
 static int       epfd;
 static int       journal = -1;
 static int       events = 50;
+static fates_t   flap;
 static uint64_t  interval = 20 * 1000000ULL;
 static char     *answer;
 static size_t    answer_len;
@@ -123,9 +132,11 @@ journal_write(conn_t *c, const char *end)
 
     n = snprintf(line, sizeof(line),
                  "{\"id\":\"%s\",\"end\":\"%s\",\"stream\":%s,"
-                 "\"words\":%d,\"input\":11,\"output\":%d}\n",
+                 "\"words\":%d,\"input\":11,\"output\":%d,"
+                 "\"status\":%d,\"fate\":\"%s\",\"nth\":%d}\n",
                  c->id, end, c->stream ? "true" : "false",
-                 c->stream ? c->events : 8, c->stream ? events : 8);
+                 c->stream ? c->events : 8, c->stream ? events : 8,
+                 c->fate->status, c->fate->name, c->nth);
 
     if (write(journal, line, (size_t) n) != n) {
         fail("journal");
@@ -264,6 +275,54 @@ stream_end(conn_t *c)
 
     journal_write(c, "completed");
 
+    return c->fate->fate == FATE_LEAVE ? -1 : 0;
+}
+
+
+/* -1, also for the caller to close it */
+
+static int
+conn_break(conn_t *c, const char *end, int reset)
+{
+    struct linger  linger;
+
+    journal_write(c, end);
+
+    if (reset) {
+        linger.l_onoff = 1;
+        linger.l_linger = 0;
+        setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    }
+
+    return -1;
+}
+
+
+/* half of its events went out */
+
+static int
+stream_break(conn_t *c)
+{
+    int   n, m;
+    char  chunk[256];
+
+    static const char  data[] =
+        "data: {\"error\":{\"message\":\"overloaded\",\"type\":"
+        "\"server_error\",\"param\":null,\"code\":null}}\n\n";
+
+    if (c->fate->fate == FATE_CUT) {
+        return conn_break(c, "cut", c->events & 1);
+    }
+
+    n = (int) sizeof(data) - 1;
+    m = snprintf(chunk, sizeof(chunk), "%x\r\n%s\r\n0\r\n\r\n", n, data);
+
+    if (conn_write(c, chunk, (size_t) m) != 0) {
+        return -1;
+    }
+
+    journal_write(c, "error");
+
     return 0;
 }
 
@@ -305,6 +364,16 @@ streams_run(void)
         }
 
         queue_remove(c);
+
+        if (c->events == events / 2
+            && (c->fate->fate == FATE_CUT || c->fate->fate == FATE_ERROR))
+        {
+            if (stream_break(c) != 0) {
+                conn_close(c);
+            }
+
+            continue;
+        }
 
         if (c->events == events) {
             if (stream_end(c) != 0) {
@@ -360,9 +429,67 @@ head_field(const char *head, const char *name, size_t *len)
 }
 
 
+/* what ends, or never ends, without the usual answer; 1: none of these */
+
+static int
+request_fail(conn_t *c)
+{
+    int                n;
+    char               out[512];
+    static const char  half[] = "HTTP/1.1 200 OK\r\nContent-Ty";
+    static const char  noise[] = "no head\r\n\r\n";
+    static const char  error[] = "{\"error\":{\"message\":\"its own words\","
+                                 "\"type\":\"x\",\"code\":\"y\"}}";
+
+    switch (c->fate->fate) {
+
+    case FATE_STATUS:
+        n = snprintf(out, sizeof(out),
+                     "HTTP/1.1 %d Flap\r\nContent-Type: application/json\r\n"
+                     "Retry-After-Ms: 50\r\nContent-Length: %zu\r\n\r\n%s",
+                     c->fate->status, sizeof(error) - 1, error);
+
+        if (conn_write(c, out, (size_t) n) != 0) {
+            return -1;
+        }
+
+        journal_write(c, "completed");
+        return 0;
+
+    case FATE_FIN:
+    case FATE_RST:
+        return conn_break(c, "closed", c->fate->fate == FATE_RST);
+
+    case FATE_HALF:
+        (void) conn_write(c, half, sizeof(half) - 1);
+        return conn_break(c, "closed", 0);
+
+    case FATE_NOISE:
+        (void) conn_write(c, noise, sizeof(noise) - 1);
+        return conn_break(c, "closed", 0);
+
+    case FATE_HANG:
+        return 0;
+
+    case FATE_CUT:
+
+        if (c->stream) {
+            return 1;
+        }
+
+        (void) conn_write(c, answer, answer_len / 2);
+        return conn_break(c, "cut", 0);
+
+    default:
+        return 1;
+    }
+}
+
+
 static int
 request_serve(conn_t *c)
 {
+    int          rc;
     size_t       len;
     const char  *p;
 
@@ -376,6 +503,14 @@ request_serve(conn_t *c)
     }
 
     c->busy = 1;
+    c->nth++;
+    c->fate = fate_draw(&flap, now_ns());
+
+    rc = request_fail(c);
+
+    if (rc != 1) {
+        return rc;
+    }
 
     if (c->stream) {
         return stream_start(c);
@@ -387,7 +522,7 @@ request_serve(conn_t *c)
 
     journal_write(c, "completed");
 
-    return 0;
+    return c->fate->fate == FATE_LEAVE ? -1 : 0;
 }
 
 
@@ -571,6 +706,11 @@ conn_accept(int lfd)
 
     while ((fd = accept4(lfd, NULL, NULL, SOCK_NONBLOCK)) != -1) {
 
+        if (fate_refuses(&flap, now_ns())) {
+            close(fd);
+            continue;
+        }
+
         c = calloc(1, sizeof(conn_t));
         if (c == NULL) {
             fail("calloc");
@@ -632,7 +772,7 @@ main(int argc, char **argv)
 
     size = 700;
 
-    while ((opt = getopt(argc, argv, "e:i:s:j:")) != -1) {
+    while ((opt = getopt(argc, argv, "e:i:s:j:f:")) != -1) {
         switch (opt) {
 
         case 'e':
@@ -654,6 +794,10 @@ main(int argc, char **argv)
             }
             break;
 
+        case 'f':
+            fates_init(&flap, strtoull(optarg, NULL, 10));
+            break;
+
         default:
             return 2;
         }
@@ -661,7 +805,7 @@ main(int argc, char **argv)
 
     if (optind + 1 != argc) {
         fprintf(stderr, "usage: standin [-e events] [-i ms] [-s size] "
-                "[-j journal] port\n");
+                "[-j journal] [-f seed] port\n");
         return 2;
     }
 

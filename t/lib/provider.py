@@ -2,8 +2,11 @@
 """A stand-in provider for tests: HTTP/1.1 with keep-alive, every dialect.
 
 What it answers is chosen by the request's X-Mock header, a JSON object; else
-by what POST /_behave set; else it is a usual answer of the dialect.  Members:
+by what POST /_behave or --behave set; else it is a usual answer of the
+dialect.  Members:
 
+  at        {NAME: {members}}: of the stand-in of that --name alone, before the
+            others; so one request finds several stand-ins each in its own mood
   file      a fixture of t/data/fixtures, or an absolute path: its bytes, with
             the status and type that manifest.json names
   body      the answer's text; body64: its bytes
@@ -28,6 +31,11 @@ by what POST /_behave set; else it is a usual answer of the dialect.  Members:
   body_wait seconds between the head and the body
   cut       the connection ends after so many bytes of the body; cut_event:
             after so many events; how: fin | rst
+  error_event   after so many events comes an error in the dialect's words, and
+            no other
+  context   the dialect's answer to a request that is too long, status 400
+  flap      [{members}, ...]: one of them at random for each request, the same
+            ones in each run of a "seed" (1)
   close     "accept": at once; "request": after the request; with how
   hang      no answer at all
   early     answers before the request's body was read
@@ -36,7 +44,9 @@ by what POST /_behave set; else it is a usual answer of the dialect.  Members:
 A journal gets one JSON line per request at its end, in one write, O_APPEND
 (with --sync O_DSYNC): id (X-Request-Id), model, path, tokens and events that
 went out, bytes, end = completed | cut | aborted (by the peer), the names of
-the headers that carry keys, SHA-256 of the request's body.
+the headers that carry keys, SHA-256 of the request's body, the server name of
+TLS, nth: which request of its connection it was, when it began and ended.  With --full also the body
+and what the headers that carry keys say: {name: value}.
 
 GET /_state, GET /_journal, POST /_behave steer it; these are not journalled.
 """
@@ -79,8 +89,11 @@ class State:
         self.behave = {}
         self.used = 0
         self.journal = None
+        self.full = False
+        self.name = ''
         self.path = None
         self.manifest = None
+        self.flaps = {}
 
 
 STATE = State()
@@ -114,6 +127,9 @@ class Connection(asyncio.Protocol):
         self.room = asyncio.Event()
         self.room.set()
         self.lost = False
+        self.served = 0
+        tls = transport.get_extra_info('ssl_object')
+        self.sni = getattr(tls, 'server_name_seen', None)
         STATE.connections += 1
         STATE.accepted += 1
 
@@ -229,6 +245,7 @@ class Exchange:
             return await self.control()
 
         self.mock = self.choose()
+        self.c.served += 1
         STATE.requests += 1
         STATE.open += 1
         end = 'completed'
@@ -266,6 +283,7 @@ class Exchange:
             except Lost:
                 return False
 
+        self.began = time.time()
         end = self.c.buf.index(b'\r\n\r\n')
         lines = bytes(self.c.buf[:end]).decode('latin-1').split('\r\n')
         del self.c.buf[:end + 4]
@@ -310,11 +328,20 @@ class Exchange:
                 return out
 
     def choose(self):
+        m = {}
         if 'x-mock' in self.h:
-            return json.loads(self.h['x-mock'])
-        if STATE.behave and use_behave():
-            return STATE.behave
-        return {}
+            m = json.loads(self.h['x-mock'])
+        elif STATE.behave and use_behave():
+            m = STATE.behave
+
+        m = dict(m, **m.get('at', {}).get(STATE.name, {}))
+
+        if 'flap' in m:
+            seed = m.get('seed', 1)
+            rnd = STATE.flaps.setdefault(seed, random.Random(seed))
+            m = dict(m, **rnd.choice(m['flap']))
+
+        return m
 
     def json(self):
         try:
@@ -368,8 +395,13 @@ class Exchange:
             'keys': sorted(k.lower() for k, _ in self.headers
                            if k.lower() in KEY_HEADERS),
             'headers': sorted(k.lower() for k, _ in self.headers),
+            'sni': self.c.sni, 'nth': self.c.served, 'began': self.began,
             'time': time.time(),
         }
+        if STATE.full:
+            entry['body'] = self.body.decode('latin-1')
+            entry['secrets'] = {k.lower(): v for k, v in self.headers
+                                if k.lower() in KEY_HEADERS}
         os.write(STATE.journal, json.dumps(entry).encode() + b'\n')
 
     # ---- the answer ----
@@ -391,7 +423,7 @@ class Exchange:
             await self.c.pause(m['wait'])
 
         if 'raw64' in m:
-            self.status = m.get('status', 200)
+            self.status = m.get('status', 0)
             await self.send_body([base64.b64decode(m['raw64'])])
             self.c.end(m.get('how'))
             raise Cut
@@ -485,6 +517,10 @@ class Exchange:
             if self.events == m.get('cut_event'):
                 await self.cut()
 
+            if self.events == m.get('error_event'):
+                await self.piece(self.error_event())
+                return
+
         if 'cut' in m and self.sent <= m['cut']:
             await self.cut()
 
@@ -529,10 +565,43 @@ class Exchange:
             parts = by_event(data) if streamed else [data]
             return [(p, 0) for p in parts], 200, 'application/json', streamed
 
+        if m.get('context'):
+            return self.too_long()
+
         if m.get('status', 200) >= 400:
             return self.error(m['status'])
 
         return Answer(self, req).make()
+
+    def too_long(self):
+        e = {
+            'openai': {'error': {
+                'message': "This model's maximum context length is 8192 "
+                           'tokens. However, your messages resulted in 9000 '
+                           'tokens. Please reduce the length of the messages.',
+                'type': 'invalid_request_error', 'param': 'messages',
+                'code': 'context_length_exceeded'}},
+            'anthropic': {'type': 'error', 'error': {
+                'type': 'invalid_request_error',
+                'message': 'prompt is too long: 210000 tokens > 200000 '
+                           'maximum'}, 'request_id': 'req_1'},
+            'gemini': {'error': {
+                'code': 400, 'status': 'INVALID_ARGUMENT',
+                'message': 'The input token count (1200000) exceeds the '
+                           'maximum number of tokens allowed (1048576).'}},
+        }[dialect_of(self.path)]
+        return [(json.dumps(e).encode(), 0)], 400, 'application/json', False
+
+    def error_event(self):
+        kind = dialect_of(self.path)
+        if kind == 'anthropic':
+            return (b'event: error\ndata: {"type":"error","error":{"type":'
+                    b'"overloaded_error","message":"Overloaded"}}\n\n')
+        if kind == 'gemini':
+            return (b'data: {"error":{"code":503,"message":"overloaded",'
+                    b'"status":"UNAVAILABLE"}}\r\n\r\n')
+        return (b'data: {"error":{"message":"overloaded","type":'
+                b'"server_error","param":null,"code":null}}\n\n')
 
     def error(self, status):
         kind = dialect_of(self.path)
@@ -1028,6 +1097,10 @@ class Answer:
         return self.plain({'totalTokens': self.input})
 
 
+def note_name(tls, name, context):
+    tls.server_name_seen = name
+
+
 async def main():
     ap = argparse.ArgumentParser()
     ap.add_argument('--port', type=int, required=True)
@@ -1035,7 +1108,14 @@ async def main():
     ap.add_argument('--sync', action='store_true')
     ap.add_argument('--cert')
     ap.add_argument('--key')
+    ap.add_argument('--name', default='')
+    ap.add_argument('--behave', default='{}')
+    ap.add_argument('--full', action='store_true')
     args = ap.parse_args()
+
+    STATE.name = args.name
+    STATE.behave = json.loads(args.behave)
+    STATE.full = args.full
 
     if args.journal:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -1048,6 +1128,7 @@ async def main():
     if args.cert:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(args.cert, args.key)
+        tls.sni_callback = note_name
 
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Connection, '127.0.0.1', args.port,

@@ -32,7 +32,7 @@ uint64_t     sim_ms, sim_base, sim_clock_ms;
 unsigned     sim_nodes, sim_exact, sim_over, sim_trace, sim_failed;
 const char  *sim_mutant;
 
-static int       sim_edge, sim_storm;
+static int       sim_storm;
 static int64_t   most_stranded;         /* percent of a limit */
 static uint64_t  flushes, failovers, splits, deaths, orphans, cuts, deafs,
                  jumps, stops, freezes, copies;
@@ -431,10 +431,6 @@ fault_skew(void)
 {
     int64_t  ms;
 
-    if (sim_edge) {
-        return 0;
-    }
-
     switch (sim_below(3)) {
     case 0:
         ms = between(1, 1500);
@@ -605,6 +601,34 @@ fault_clock(void)
         store_skew[i] = ms;
         sim_at(end, end_skew, &store_skew[i], 0);
     }
+}
+
+
+static void
+fault_empty(void *data, uint64_t server)
+{
+    (void) data;
+
+    flushes++;
+    sim_say("server %llu is emptied", (unsigned long long) server);
+    store_flush((unsigned) server);
+}
+
+
+/* a node is early, and the store is emptied while it is */
+
+static void
+fault_edge(uint64_t edge)
+{
+    node_t  *nd;
+
+    nd = &nodes[sim_below(sim_nodes)];
+    nd->skew = (int64_t) sim_between(300, 1000);
+    jumps++;
+
+    sim_at(edge + sim_between(100, 2000), end_skew, &nd->skew, 0);
+    sim_at(edge - sim_between(0, (uint64_t) nd->skew), fault_empty, NULL,
+           nd->server);
 }
 
 
@@ -899,7 +923,7 @@ static void
 schedule(uint64_t seed)
 {
     unsigned  i;
-    uint64_t  mean;
+    uint64_t  mean, edge;
 
     sim_seed = seed;
     sim_state = seed * 0x2545f4914f6cdd1dULL + 1;
@@ -909,17 +933,11 @@ schedule(uint64_t seed)
     sim_failed = 0;
     nheap = 0;
 
-    /*
-     * A month ends in the midst of it; or else clocks are wrong.
-     * Not both: a book that was ahead of the others has forgotten the window
-     * that they are in, and does not report it to a store that was emptied.
-     */
+    /* in half of them a month ends, while clocks are wrong */
 
     sim_storm = sim_chance(35);
-    sim_edge = sim_chance(50);
-    sim_base = 1796083200000ULL
-               - (sim_edge ? sim_between(3000, SPAN) : 43200000);
-    sim_edge = sim_edge && getenv("AI_SIM_EDGE") == NULL;
+    edge = sim_chance(50) ? sim_between(3000, SPAN) : 0;
+    sim_base = 1796083200000ULL - (edge ? edge : 43200000);
     sim_nodes = (unsigned) sim_between(1, NODES);
     sim_nodes = sim_nodes == 1 && sim_chance(70) ? 2 : sim_nodes;
 
@@ -938,6 +956,10 @@ schedule(uint64_t seed)
             nodes[i].lose = (unsigned) sim_between(5, 50);
             nodes[i].slow = (unsigned) sim_between(5, 50);
         }
+    }
+
+    if (edge && sim_chance(30)) {
+        fault_edge(edge);
     }
 
     sim_at(1000 + sim_below(3000), fault, NULL, sim_between(150, 1500));

@@ -142,7 +142,7 @@ cell_words(words_t *w, const ai_lease_cell_t *c, const char *epoch)
     }
 
     word(w, "%c", "wbs"[c->kind]);
-    word(w, "%u", (c->local ? 1 : 0) + (c->fresh ? 2 : 0));
+    word(w, "%u", (c->local ? 1 : 0) + (c->fresh ? 2 : 0) + (c->lost ? 4 : 0));
     word(w, "%lld", (long long) c->limit);
     word(w, "%lld", (long long) per_tick);
     word(w, "%llu", (unsigned long long) tick_us);
@@ -420,25 +420,6 @@ message_unusable(message_t *m)
 }
 
 
-/* it was executed, and the node concludes nothing from it */
-
-static void
-message_lost(const message_t *m)
-{
-    unsigned                i;
-    const ai_lease_cell_t  *c;
-
-    for (i = 0; m->reply.n > 8 && i < m->op.ncells; i++) {
-        c = &m->op.cell[i];
-
-        if (c->kind == AI_LEASE_BUCKET) {
-            oracle_lost(&c->id, c->resource, c->period,
-                        strtoll(m->reply.item[8 + 3 * i], NULL, 10));
-        }
-    }
-}
-
-
 static void
 message_timeout(void *data, uint64_t arg)
 {
@@ -476,10 +457,7 @@ message_reply(void *data, uint64_t arg)
         return;
     }
 
-    if (m->done || m->book->dead || m->node->cut || m->node->deaf) {
-        message_lost(m);
-
-    } else {
+    if (!m->done && !m->book->dead && !m->node->cut && !m->node->deaf) {
         rc = message_read(m, &m->reply);
 
         if (!rc) {
@@ -541,7 +519,6 @@ message_exec(void *data, uint64_t arg)
     }
 
     if (m->done || m->book->dead || nd->deaf || sim_chance(nd->lose)) {
-        message_lost(m);
         message_free(m);
         return;
     }
@@ -549,7 +526,6 @@ message_exec(void *data, uint64_t arg)
     own = m->reply;
 
     if (nd->lose && nd->last.n && sim_chance(15)) {
-        message_lost(m);
         m->reply = nd->last;
         figures.shifted++;
     }
@@ -689,7 +665,7 @@ request_end(request_t *rq, uint64_t *figure)
 /* what an old start's worker has settled, the new book counts */
 
 static void
-row_count(node_t *nd, const row_t *row)
+row_count(node_t *nd, row_t *row)
 {
     unsigned    i, o;
     ai_now_t    now;
@@ -709,6 +685,8 @@ row_count(node_t *nd, const row_t *row)
     {
         sim_fail("a row is not counted");
     }
+
+    oracle_count(row);
 }
 
 
@@ -1218,7 +1196,7 @@ keep_local(node_t *nd, ai_lease_shard_t *sh)
     alone = sh->sent_ms + (sim_is("alone") ? 0 : HOLD + 2 * TOLERANCE);
 
     if (!sh->local && !(sh->usable && sh->heard && sh->seeded)
-        && !(sh->usable && nd->reporting && !nd->partial)
+        && !(sh->usable && !sh->heard && nd->reporting && !nd->partial)
         && node_mono(nd) > alone)
     {
         sh->local = 1;
@@ -1228,6 +1206,27 @@ keep_local(node_t *nd, ai_lease_shard_t *sh)
         ai_lease_shard_set(nd->book->mem, 0, sh);
         keep_forgets(nd);
         sim_say("node %u is on its own", nd->index);
+    }
+}
+
+
+/* a book forgets the window before as it begins one */
+
+static void
+mutant_edge(ai_lease_op_t *op, const ai_now_t *now)
+{
+    unsigned          i;
+    ai_lease_cell_t  *c;
+
+    for (i = 0; i < op->ncells; i++) {
+        c = &op->cell[i];
+
+        if (c->window && c->window <= ai_window_id(c->period - AI_PERIOD_DAY,
+                                                   now->now_s)
+            && i && c[-1].period == c->period && c[-1].resource == c->resource)
+        {
+            c->sum = 0;
+        }
     }
 }
 
@@ -1257,6 +1256,10 @@ keep_report(node_t *nd)
         rc = ai_lease_report(nd->book->mem, 0, &nd->cursor, 64, &now, &m->op);
 
         if (rc == AI_OK) {
+            if (sim_is("edge")) {
+                mutant_edge(&m->op, &now);
+            }
+
             nd->under_way++;
             message_send(m);
             continue;
@@ -1297,7 +1300,7 @@ keep_report(node_t *nd)
 static void
 keep_back(node_t *nd, ai_lease_shard_t *sh)
 {
-    if (sh->local && (!sh->heard || sh->seeded)) {
+    if (sh->local && (sh->seeded || (!sh->heard && !nd->orphan))) {
         sh->local = 0;
         sh->behind = 1;
         ai_lease_shard_set(nd->book->mem, 0, sh);
@@ -1383,7 +1386,7 @@ node_keep(void *data, uint64_t arg)
 
     keep_back(nd, &sh);
 
-    if (!sh.heard || (sh.behind && !sh.local)) {
+    if (!sh.local && (!sh.heard || sh.behind)) {
         keep_report(nd);
     }
 

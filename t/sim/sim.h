@@ -117,6 +117,7 @@ extern uint64_t     store_calls;
 typedef struct {
     uint32_t         id;
     int64_t          admitted;  /* used, and the bounds of what is open */
+    int64_t          moved;     /* counted as another's by a start */
 } window_t;
 
 typedef struct {
@@ -165,11 +166,13 @@ struct row_s {
     uint32_t         day[2];    /* as the book has it, by party */
     uint32_t         month[2];
     uint64_t         at_s;
+    unsigned         moved;
 };
 
 void oracle_begin(void);
 void oracle_take(const row_t *row, const node_t *nd);
 void oracle_end(const row_t *row);
+void oracle_count(row_t *row);          /* a start does */
 void oracle_lost(const ai_owner_id_t *id, unsigned resource, unsigned period,
     int64_t granted);
 int64_t oracle_admitted(unsigned owner, unsigned limit, uint32_t window);

@@ -196,9 +196,10 @@ store_bucket(store_t *s, store_cell_t *sc, store_field_t *f,
     } else {
         more = c->sum - f->total;
 
-        /* what is given back too late has been refilled */
+        /* what is given back too late has been refilled, and what nobody heard
+           of */
 
-        if (more < 0 && s->now_ms >= f->until) {
+        if (more < 0 && (s->now_ms >= f->until || c->lost)) {
             more = 0;
         }
     }

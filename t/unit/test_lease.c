@@ -1237,6 +1237,53 @@ open_slots_are_said_again(void **state)
 }
 
 
+/* a total of long ago is said once a day, or its key would go */
+
+static void
+totals_are_said_again(void **state)
+{
+    ai_ref_t   hold;
+    fixture_t  f;
+
+    (void) state;
+
+    share(&f, 2);
+    limit(&f, AI_RES_COST, AI_PERIOD_TOTAL, 1000);
+    limit(&f, AI_RES_TOKENS, AI_PERIOD_MONTH, 1000);
+    f.ask.bound[AI_RES_COST] = 10;
+    f.ask.bound[AI_RES_TOKENS] = 10;
+    assert_int_equal(ask(&f), AI_OK);
+    grant(0, 10, 990);
+    grant(1, 10, 990);
+    assert_int_equal(answered(&f), AI_OK);
+    assert_int_equal(take(&f, &hold), AI_OK);
+    settle(&f, hold, 10, 10);
+
+    f.now.mono_ms += LEASE + 86400 * 1000 - 100;
+    assert_int_equal(expire(&f, 0), AI_DECLINED);
+    f.now.mono_ms += 100;
+    assert_int_equal(expire(&f, 0), AI_OK);
+    assert_int_equal(op.ncells, 2);
+    assert_int_equal(op.cell[0].sum, 10);
+    assert_int_equal(op.cell[1].sum, 10);
+    assert_int_equal(answered(&f), AI_OK);
+    assert_int_equal(expire(&f, 0), AI_DECLINED);
+    end(&f);
+
+    /* others end by themselves; nothing is said of nothing */
+
+    share(&f, 2);
+    limit(&f, AI_RES_TOKENS, AI_PERIOD_MONTH, 1000);
+    f.ask.bound[AI_RES_TOKENS] = 10;
+    lease(&f, 10, 990);
+    assert_int_equal(take(&f, &hold), AI_OK);
+    settle(&f, hold, 10, 0);
+    f.now.mono_ms += 3 * 86400 * 1000;
+    assert_int_equal(expire(&f, 0), AI_DECLINED);
+    end(&f);
+}
+
+
 static void
 reports_tell_all(void **state)
 {
@@ -1706,6 +1753,113 @@ largest_operation_fits_the_journal(void **state)
 }
 
 
+/* a grant that was needed and not heard of was spent, for all that the store
+   knows: what the node says next must not give it back */
+
+static void
+unanswered_operations_are_told(void **state)
+{
+    ai_ref_t   hold;
+    fixture_t  f;
+
+    (void) state;
+
+    share(&f, 2);
+    limit(&f, AI_RES_REQUESTS, AI_PERIOD_MINUTE, 60);
+    limit(&f, AI_RES_REQUESTS, AI_PERIOD_DAY, 60);
+
+    assert_int_equal(ask(&f), AI_OK);
+    assert_int_equal(op.cell[0].lost, 0);
+    assert_int_equal(ai_lease_end(f.bk, &op, 0, &f.now), AI_OK);
+
+    assert_int_equal(ask(&f), AI_OK);
+    assert_int_equal(op.cell[0].lost, 1);
+    assert_int_equal(op.cell[1].lost, 0);
+    op.cell[0].want = 2;
+    op.cell[1].want = 2;
+    grant(0, 2, 58);
+    grant(1, 2, 58);
+    assert_int_equal(answered(&f), AI_OK);
+    assert_int_equal(take(&f, &hold), AI_OK);
+
+    /* nothing is written of one that is not begun */
+
+    assert_int_equal(ask(&f), AI_DECLINED);
+    assert_int_equal(take(&f, &hold), AI_OK);
+    assert_int_equal(ask(&f), AI_OK);
+    assert_int_equal(op.cell[0].lost, 0);
+
+    /* nor is the answer taken of one that was given up */
+
+    f.now.mono_ms += 301;
+    op2 = op;
+    assert_int_equal(ask(&f), AI_OK);
+    assert_int_equal(op.cell[0].lost, 1);
+    assert_int_equal(ai_lease_end(f.bk, &op2, 1, &f.now), AI_DECLINED);
+    assert_int_equal(ai_lease_end(f.bk, &op, 0, &f.now), AI_OK);
+
+    assert_int_equal(ask(&f), AI_OK);
+    assert_int_equal(op.cell[0].lost, 1);
+    end(&f);
+}
+
+
+/* a report of what rows say, or of the first share that was taken, is a look
+   at the bucket: who is silent keeps its share of it */
+
+static void
+records_without_an_ask_are_shared(void **state)
+{
+    int64_t          used[AI_RES_COUNTED] = { 1, 0, 0, 0, 1000 };
+    ai_ref_t         hold;
+    uint32_t         at;
+    unsigned         i;
+    fixture_t        f;
+    ai_lease_shard_t  sh;
+
+    (void) state;
+
+    share(&f, 2);
+    limit(&f, AI_RES_REQUESTS, AI_PERIOD_MINUTE, 60);
+    limit(&f, AI_RES_REQUESTS, AI_PERIOD_DAY, 60);
+    limit(&f, AI_RES_COST, AI_PERIOD_HOUR, 1000000);
+
+    assert_int_equal(ai_book_count(f.bk, f.ask.party, 1, used, f.now.now_s,
+                                   &f.now), AI_OK);
+
+    at = 0;
+    assert_int_equal(ai_lease_report(f.bk, 0, &at, 64, &f.now, &op), AI_OK);
+    assert_int_equal(op.ncells, 3);
+
+    for (i = 0; i < 3; i++) {
+        assert_int_equal(op.cell[i].local,
+                         op.cell[i].kind == AI_LEASE_BUCKET
+                         && op.cell[i].resource == AI_RES_REQUESTS);
+    }
+
+    end(&f);
+
+    share(&f, 2);
+    limit(&f, AI_RES_REQUESTS, AI_PERIOD_MINUTE, 60);
+
+    memset(&sh, 0, sizeof(sh));
+    sh.local = 1;
+    ai_lease_shard_set(f.bk, 0, &sh);
+
+    f.ask.local = 1;
+    f.ask.rates = AI_RATES_LOCAL;
+    assert_int_equal(take(&f, &hold), AI_BUSY);
+    f.now.mono_ms += 60000;
+    assert_int_equal(take(&f, &hold), AI_OK);
+
+    at = 0;
+    assert_int_equal(ai_lease_report(f.bk, 0, &at, 64, &f.now, &op), AI_OK);
+    assert_int_equal(op.ncells, 1);
+    assert_int_equal(op.cell[0].local, 1);
+    end(&f);
+}
+
+
 int
 main(void)
 {
@@ -1733,6 +1887,7 @@ main(void)
         cmocka_unit_test(sizes),
         cmocka_unit_test(credit_is_given_back),
         cmocka_unit_test(open_slots_are_said_again),
+        cmocka_unit_test(totals_are_said_again),
         cmocka_unit_test(reports_tell_all),
         cmocka_unit_test(other_shards_know_nothing),
         cmocka_unit_test(owners_with_credit_are_not_reused),
@@ -1740,6 +1895,8 @@ main(void)
         cmocka_unit_test(rows_fill_all_buckets),
         cmocka_unit_test(malformed_shared_asks),
         cmocka_unit_test(largest_operation_fits_the_journal),
+        cmocka_unit_test(unanswered_operations_are_told),
+        cmocka_unit_test(records_without_an_ask_are_shared),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,9 +105,10 @@ test_words_bits(void **state)
     (void) state;
     text[1] = '\0';
 
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < 8; i++) {
         cells[0].local = i & 1;
         cells[0].fresh = (i & 2) != 0;
+        cells[0].lost = (i & 4) != 0;
         text[0] = (char) ('0' + i);
 
         assert_int_equal(ai_lease_words(&w, &call, cells, 1), AI_OK);
@@ -198,7 +199,7 @@ test_ttl(void **state)
 
     c.kind = AI_LEASE_WINDOW;
     c.period = AI_PERIOD_TOTAL;
-    assert_int_equal(ai_lease_ttl(&c, 1, now), 0);
+    assert_int_equal(ai_lease_ttl(&c, 1, now), 400 * 86400);
 
     c.period = AI_PERIOD_DAY;
     assert_int_equal(ai_lease_ttl(&c, 1, now), ai_window_end(AI_PERIOD_DAY, now) - now + 86400);

@@ -429,6 +429,52 @@ test_build(void **state)
 }
 
 
+/* what it says is what building does, for all there is */
+
+static void
+test_serves(void **state)
+{
+    unsigned     ep, api, base, form;
+    ai_buf_t     b;
+    ai_char      text[512];
+    ai_str_t     model = ai_string("m"), version;
+    ai_route_t   rt;
+
+    static ai_str_t  bases[] = {
+        ai_string(""), ai_string("/openai"), ai_string("/openai/v1"),
+        ai_string("/v1beta")
+    };
+
+    (void) state;
+
+    for (ep = 0; ep < AI_EP_N; ep++) {
+        for (api = 0; api <= AI_DIALECT_AZURE; api++) {
+            for (base = 0; base < 4; base++) {
+                for (form = 0; form < 4; form++) {
+
+                    memset(&rt, 0, sizeof(ai_route_t));
+                    rt.ep = (ai_endpoint_t) ep;
+                    rt.deployment = form & 1;
+                    rt.version = (ai_str_t) ai_string("2024");
+
+                    version = (ai_str_t) ai_string("2025");
+                    version.len = form & 2 ? version.len : 0;
+
+                    ai_buf_init(&b, text, sizeof(text));
+
+                    assert_int_equal(ai_route_serves(&rt, (ai_dialect_t) api,
+                                                     &bases[base], &version),
+                                     ai_route_build(&b, &rt,
+                                                    (ai_dialect_t) api,
+                                                    &bases[base], &model,
+                                                    &version));
+                }
+            }
+        }
+    }
+}
+
+
 static void
 test_names(void **state)
 {
@@ -454,6 +500,7 @@ main(void)
         cmocka_unit_test(test_long_model),
         cmocka_unit_test(test_args),
         cmocka_unit_test(test_build),
+        cmocka_unit_test(test_serves),
         cmocka_unit_test(test_names)
     };
 

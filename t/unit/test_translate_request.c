@@ -623,6 +623,34 @@ test_calls_ids(void **state)
 }
 
 
+/* the first call of each turn is signed, others need not be */
+
+static void
+test_calls_signed(void **state)
+{
+    unsigned   n;
+    char      *p;
+
+    (void) state;
+
+    assert_int_equal(translate(G, TALK(ASK CALLS(CALL("a", "f", "{}") ","
+                                                 CALL("b", "f", "{}")) ","
+                                       RESULT("a", "'x'") ","
+                                       RESULT("b", "'x'") ","
+                                       CALLS(CALL("c", "f", "{}")) ","
+                                       RESULT("c", "'x'"))), AI_OK);
+
+    written[nwritten] = '\0';
+    p = (char *) written;
+
+    for (n = 0; (p = strstr(p, "\"thoughtSignature\"")); n++) {
+        p++;
+    }
+
+    assert_int_equal(n, 2);
+}
+
+
 static void
 test_calls_bad(void **state)
 {
@@ -648,6 +676,7 @@ test_calls_bad(void **state)
              RESULT("c", "'x'")),
         TALK(ASK CALLS(CALL("c", "f", "{\\u0000}")) "," RESULT("c", "'x'")),
         TALK(ASK CALLS(CALL("c", "f", "{\\ud800}")) "," RESULT("c", "'x'")),
+        TALK(ASK CALLS(CALL("c", "f", "{}\\ud800")) "," RESULT("c", "'x'")),
         TALK(ASK CALLS(CALL("c", "", "{}")) "," RESULT("c", "'x'")),
         TALK(ASK CALLS(CALL("", "f", "{}")) "," RESULT("", "'x'")),
         TALK(ASK CALLS("{'id':'c','type':'function'}") "," RESULT("c", "'x'")),
@@ -1072,7 +1101,7 @@ test_choice(void **state)
 
         { TOOLED(",'tool_choice':{'type':'allowed_tools','allowed_tools':"
                  "{'mode':'auto','tools':[{'type':'function','function':{"
-                 "'name':'\\u0067'}}]}}"),
+                 "'name':'\\u0067','description':'d'}}]}}"),
           A_TOOLED("{'name':'g'" A_NONE, ""),
           G_IS(G_TOOLS G_MODE("'VALIDATED','allowedFunctionNames':['g']")) },
 
@@ -1407,6 +1436,7 @@ main(void)
         cmocka_unit_test_setup(test_calls, setup_cap),
         cmocka_unit_test_setup(test_calls_twice, setup_cap),
         cmocka_unit_test_setup(test_calls_ids, setup_cap),
+        cmocka_unit_test_setup(test_calls_signed, setup_cap),
         cmocka_unit_test_setup(test_calls_bad, setup_cap),
         cmocka_unit_test_setup(test_arguments_long, setup_cap),
         cmocka_unit_test_setup(test_bounds, setup_cap),

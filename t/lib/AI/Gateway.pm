@@ -548,6 +548,19 @@ sub provider {
 }
 
 
+# several, which start side by side; in the order of their names
+
+sub provide {
+    my ($self, $names, %o) = @_;
+
+    my @p = map { $self->provider($_, %o, later => 1) } @$names;
+
+    $_->wait for @p;
+
+    return @p;
+}
+
+
 # runs a program until done(); its output goes to <name>.log
 
 sub daemon {
@@ -689,7 +702,12 @@ sub raw {
 
 # over HTTP/2 (prior knowledge), by curl
 
-sub h2 {
+sub h2 { my $self = shift; return finish_h2($self->start_h2(@_)) }
+
+
+# the same in two steps, for several at once
+
+sub start_h2 {
     my ($self, $method, $uri, $body, %o) = @_;
 
     my $h = headers(%o);
@@ -717,6 +735,14 @@ sub h2 {
     open my $f, '-|', @cmd, "http://$self->{host}:$port$uri"
         or die "curl: $!\n";
     binmode $f;
+
+    return $f;
+}
+
+
+sub finish_h2 {
+    my ($f) = @_;
+
     my $out = do { local $/; <$f> // '' };
     close $f;
     my $rc = $? >> 8;

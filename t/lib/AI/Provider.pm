@@ -15,12 +15,14 @@ my $json = JSON::PP->new->utf8;
 
 
 # name: of the port; sync => 1: the journal is written through to the disk;
-# ssl => { cert => FILE, key => FILE }
+# full => 1: it also has bodies and keys; behave => { } from the start on;
+# later => 1: wait() will be called; ssl => { cert => FILE, key => FILE }
 
 sub new {
     my ($class, $t, $name, %o) = @_;
 
     my $self = bless {
+        name    => $name,
         port    => $t->port($name),
         journal => "$t->{dir}/journal-$name.jsonl",
         log     => "$t->{dir}/provider-$name.log",
@@ -39,9 +41,12 @@ sub start {
     my $o = $self->{options};
 
     my @cmd = ('/usr/bin/python3', "$AI::Gateway::top/t/lib/provider.py",
-        '--port', $self->{port}, '--journal', $self->{journal});
+        '--port', $self->{port}, '--journal', $self->{journal},
+        '--name', $self->{name});
 
     push @cmd, '--sync' if $o->{sync};
+    push @cmd, '--full' if $o->{full};
+    push @cmd, '--behave', $json->encode($o->{behave}) if $o->{behave};
     push @cmd, '--cert', $o->{ssl}{cert}, '--key', $o->{ssl}{key} if $o->{ssl};
 
     my $pid = fork();
@@ -56,6 +61,16 @@ sub start {
     }
 
     $self->{pid} = $pid;
+    $self->wait unless $o->{later};
+}
+
+
+# until it serves
+
+sub wait {
+    my ($self) = @_;
+
+    my $pid = $self->{pid};
 
     my $up = AI::Gateway::waitfor(sub {
         die "provider ended at once, see $self->{log}\n"

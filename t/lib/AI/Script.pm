@@ -290,11 +290,23 @@ my %mutant = (
     leap      => ['max(0, min(past, hold))', 'max(0, past)'],
     back      => ['max(0, min(past, hold))', 'min(past, hold)'],
     stuck     => ['past > 0 or past < -tolerance', 'past > 0'],
-    floor     => ['local least = add(out, own and own.ends > now and own.out '
+    floor     => ['local least = add(out, own and out_left(c, own, own.ends) '
                   . 'or zero)', 'local least = zero'],
-    floor_own => ['local least = add(out, own and own.ends > now and own.out '
+    floor_own => ['local least = add(out, own and out_left(c, own, own.ends) '
                   . 'or zero)', 'local least = out'],
-    floor_end => ["if e.ends > now then\nout =", "if true then\nout ="],
+    floor_end => ["if ends > now then\nreturn e.out", "if true then\n"
+                  . 'return e.out'],
+    lazy      => ['if c.past_ends then', 'if false then'],
+    lazy_sum  => ['add(least, c.past)', 'c.past'],
+    lazy_out  => ['add(least, c.past)', 'least'],
+    lazy_more => ['smaller(c.taken, add(least, c.past))',
+                  'add(least, c.past)'],
+    lazy_end  => ['max(c.past_ends or 0, ends)', 'ends'],
+    lazy_now  => ['add(least, c.past)), c.past_ends)',
+                  'add(least, c.past)), now)'],
+    lazy_ago  => ['if ends * 1000 > c.at and', 'if'],
+    lazy_d    => ["if ends <= now then\nc.drop",
+                  "if e.ends <= now then\nc.drop"],
     out_need  => ['add(c.unspent, minus(c.granted, smaller(c.granted, c.need)))',
                   'add(c.unspent, c.granted)'],
     out_none  => ['add(c.unspent, minus(c.granted, smaller(c.granted, c.need)))',
@@ -316,20 +328,41 @@ my %mutant = (
                   "c.at = now * 1000\n"],
     part      => ["c.at = c.at - floor(-n * c.tick * N / part)\n",
                   "c.at = c.at\n"],
-    full      => ["rest = least\nc.at = now * 1000", 'rest = least'],
+    full      => ["rest = least\nc.at = till * 1000", 'rest = least'],
     mine      => ['local whole = add(c.mine, c.unspent)',
                   'local whole = c.unspent'],
-    anew      => ['if c.fresh or', 'if'],
+    anew      => ['or c.fresh or', 'or'],
     unheard   => ['me.heard == 0 and (quiet or not c.own)', 'false'],
     unheard_q => ['(quiet or not c.own)', '(not c.own)'],
     unheard_a => ['me.heard == 0 and (quiet or not c.own)', 'me.heard == 0'],
     sight     => ['me.heard == 0 and (quiet or not c.own)',
                   '(me.heard == 0 and quiet or not c.own)'],
-    unlimited => ['or quiet and c.shared and not less(zero, c.limit)', ''],
-    alone     => ['if N == 1 then', 'if false then'],
+    unlimited => ["or quiet and c.shared\n", "\n"],
+    alone     => ['if N == 1 or c.fresh', 'if c.fresh'],
     alone_add => ['return minus(whole, c.taken)', 'return whole'],
-    quiet     => ['if not own or quiet and c.shared then', 'if not own then'],
-    quiet_add => ["then\nreturn c.unspent\n", "then\nreturn zero\n"],
+    quiet     => ['if N > 1 and me.heard == 1 and quiet', 'if false and quiet'],
+    quiet_new => ['if N > 1 and me.heard == 1 and quiet',
+                  'if N > 1 and me.heard == 1 and not c.fresh and quiet'],
+    quiet_1   => ['if N > 1 and me.heard == 1 and quiet',
+                  'if me.heard == 1 and quiet'],
+    quiet_un  => ['if N > 1 and me.heard == 1 and quiet',
+                  'if N > 1 and quiet'],
+    quiet_add => ["less(zero, c.limit)\nthen\nreturn c.unspent",
+                  "less(zero, c.limit)\nthen\nreturn zero"],
+    new_add   => ["if not own then\nreturn c.unspent",
+                  "if not own then\nreturn zero"],
+    lost      => ['if c.lost then', 'if false then'],
+    lost_one  => ["lost = match(ARGV[at + 2], '^[4567]\$')",
+                  "lost = ARGV[at + 2] == '4'"],
+    lost_all  => ["n = larger(n, zero)\nend", "n = zero\nend"],
+    again     => ['return smaller(whole, minus(most, c.taken))',
+                  'return whole'],
+    again_0   => ["if not less(zero, c.limit) then\nreturn whole",
+                  "if false then\nreturn whole"],
+    again_ded => ['larger(larger(c.limit, c.taken), whole)',
+                  'larger(c.limit, c.taken)'],
+    again_les => ['larger(larger(c.limit, c.taken), whole)',
+                  'larger(c.limit, whole)'],
     quiet_out => ['return times(share_of(c), min(quiet, heard))',
                   'return zero'],
     quiet_all => ['min(quiet, heard)', 'quiet'],
@@ -352,17 +385,18 @@ my %mutant = (
     heard_r   => ["if match(flags, 'r') and dead then",
                   "if match(flags, 'r') then"],
     heard_d   => ["if match(flags, 'r') and dead then", 'if dead then'],
-    older_out => ["if c.own and not own and c.own.ends > now", 'if false'],
-    older_sum => ['e and e.ends > now and e.out or zero', 'zero'],
-    older_old => ['e and e.ends > now and e.out or zero',
-                  'e and e.out or zero'],
-    older_d   => ["if e.ends > now and not (id == node and dead) then",
-                  'if e.ends > now then'],
-    older_end => ["if e.ends > now and not (id == node and dead) then",
-                  'if not (id == node and dead) then'],
+    older_out => ['if c.own and not own and less(', 'if false and less('],
+    older_sum => ['out = add(c.own.out, out_left(c, e, e.ends)),',
+                  'out = c.own.out,'],
+    older_old => ['out = add(c.own.out, out_left(c, e, e.ends)),',
+                  'out = add(c.own.out, e.out),'],
+    older_d   => ['id == node and dead and min(e.ends, now) or e.ends',
+                  'e.ends'],
+    older_all => ['id == node and dead and', 'dead and'],
     unspent   => ['local whole = add(c.mine, c.unspent)',
                   'local whole = c.mine'],
-    local_one => ["match(ARGV[at + 2], '^[13]\$')", "ARGV[at + 2] == '1'"],
+    local_one => ["match(ARGV[at + 2], '^[1357]\$')", "ARGV[at + 2] == '1'"],
+    fresh_one => ["match(ARGV[at + 2], '^[2367]\$')", "ARGV[at + 2] == '2'"],
     times     => ['if a[1] * n + a[2] / E9 * n > 1e10', 'if n > 1e5'],
     silent    => ["elseif now - n.at < hold or now < shard.grace then\nall", "else\nall"],
     silenced  => ["elseif now - n.at < hold or now < shard.grace then\nall",
@@ -374,7 +408,11 @@ my %mutant = (
     unknown   => ["c.drop[#c.drop + 1] = kind .. id", ''],
     slots     => ['if c.shared and present < N then', 'if false then'],
     expire    => ['if c.ttl > 0', 'if false'],
-    extend    => ["(c.new or c.kind ~= 'w')", 'c.new'],
+    extend    => ["(c.new or c.kind ~= 'w' or c.ttl > YEAR_S)", 'c.new'],
+    extend_w  => [" or c.ttl > YEAR_S)", ')'],
+    extend_a  => ["(c.new or c.kind ~= 'w' or c.ttl > YEAR_S)", 'true'],
+    shard_new => ["redis.call('EXPIRE', KEYS[1], SHARD_S)\nreturn reply(",
+                  'return reply('],
     shorten   => ["redis.call('TTL', c.key) < c.ttl", 'true'],
     debts     => ['c.ttl > 0 and bucket_keep(c) or 0', 'c.ttl'],
     debts_any => ['c.ttl > 0 and bucket_keep(c) or 0', 'bucket_keep(c)'],
@@ -387,6 +425,36 @@ my %mutant = (
 );
 
 sub mutants { return sort keys %mutant }
+
+
+# the tests that find a mutant, the likely one first
+
+my %finder = (
+    (map { ($_ => 'lease_script_bucket') } qw(
+        above_n again again_0 again_ded again_les alone alone_add below
+        below_now below_out below_own burnt burnt_all division ended_own floor
+        floor_end floor_own fresh_one full late_less late_out lazy lazy_ago
+        lazy_d lazy_end lazy_more lazy_now lazy_out lazy_sum local_one lost
+        lost_all lost_one new_add older_all older_d older_old older_out
+        older_sum open out_need out_none part quiet quiet_1 quiet_add quiet_all
+        quiet_h quiet_max quiet_new quiet_one quiet_out quiet_out2 quiet_own
+        quiet_un refill share_all sight ticks times unheard unheard_a unheard_q
+        unlimited unspent wait
+    )),
+    (map { ($_ => 'lease_script_hostile') } qw(
+        garbage less_own missing negative twice
+    )),
+);
+
+sub finders {
+    my ($name) = @_;
+
+    my $first = $finder{$name} // 'lease_script';
+
+    return $first, grep { $_ ne $first }
+        qw(lease_script lease_script_bucket lease_script_hostile);
+}
+
 
 sub mutated {
     my ($text, $name) = @_;
