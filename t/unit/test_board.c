@@ -649,6 +649,12 @@ test_broke(void **state)
     ai_board_broke(bd, t, now, 0);
     assert_int_equal(view(t).window, 1);
     assert_int_equal(view(t).window_failed, 1);
+
+    /* never more failures than attempts */
+
+    ai_board_broke(bd, t, now, 0);
+    assert_int_equal(view(t).window, 2);
+    assert_int_equal(view(t).window_failed, 2);
 }
 
 
