@@ -95,7 +95,7 @@ typedef struct {
     uint64_t         rest_ms;
     uint16_t         status;    /* that it rests for */
     uint8_t          taken;
-    uint8_t          rests;     /* in a row that the provider gave no time for */
+    uint8_t          rests;     /* in a row, for no time given */
 } ai_board_key_t;
 
 struct ai_board_s {

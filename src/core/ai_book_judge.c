@@ -120,11 +120,44 @@ ai_take_lack(ai_take_t *t, unsigned party, const ai_limit_t *l, int64_t used,
 }
 
 
+/*
+ * Records lie in the order in which limits were first asked for, which is that
+ * of the limits: the next one is mostly the one behind the last.
+ */
+
+static ai_ref_t
+ai_take_lease(ai_take_t *t, unsigned party, const ai_limit_t *l)
+{
+    ai_ref_t           ref;
+    const ai_lease_t  *ls;
+
+    ref = t->next;
+
+    if (ref) {
+        ls = ai_lease_at(t->tx.book, ref);
+
+        if (ls->resource == l->resource && ls->period == l->period) {
+            t->next = ls->next;
+            return ref;
+        }
+    }
+
+    ref = ai_lease_find(t->tx.book, t->owner[party], l->resource, l->period);
+
+    if (ref) {
+        t->next = ai_lease_at(t->tx.book, ref)->next;
+    }
+
+    return ref;
+}
+
+
 /* a limit that lets "n" pass here is judged by leased credit, too */
 
 static void
-ai_take_credit(ai_take_t *t, unsigned party, const ai_limit_t *l, int64_t n,
-    int64_t used, int64_t held, ai_refused_t *why)
+ai_take_credit(ai_take_t *t, unsigned party, ai_ref_t lease,
+    const ai_limit_t *l, int64_t n, int64_t used, int64_t held,
+    ai_refused_t *why)
 {
     int64_t            left;
     ai_now_t           now;
@@ -134,19 +167,26 @@ ai_take_credit(ai_take_t *t, unsigned party, const ai_limit_t *l, int64_t n,
     now.now_s = t->tx.now_s;
     now.mono_ms = t->tx.mono_ms;
 
-    ai_credit_get(t->tx.book, t->owner[party], l->resource, l->period, &now,
-                  &c);
+    ai_credit_of(t->tx.book, t->owner[party], lease, l->resource, l->period,
+                 &now, &c);
 
-    ls = c.lease ? ai_lease_at(t->tx.book, c.lease) : NULL;
+    ls = lease ? ai_lease_at(t->tx.book, lease) : NULL;
 
     if (n <= c.unspent) {
         left = c.unspent - (ai_is_bucket(l) ? t->guess[l->resource] : n);
         t->ahead |= ai_credit_low(ls, left)
                     || ai_credit_ends(t->tx.book, ls, left, now.mono_ms);
+        return;
+    }
 
-    } else if (ls && ai_credit_refused(ls, &c, n - c.unspent, now.mono_ms)
-                     == AI_OK)
-    {
+    /* a bucket is the node's share of it */
+
+    if (ai_is_bucket(l)) {
+        used /= t->weight;
+        held /= t->weight;
+    }
+
+    if (ls && ai_credit_refused(ls, &c, n - c.unspent, now.mono_ms) == AI_OK) {
         ai_take_refuse(t, party, l,
                        ai_is_bucket(l) ? ai_sum(l->burst, -ls->left) : used,
                        held, ai_credit_wait(t, l, ls, &c, n, held), why);
@@ -174,8 +214,8 @@ ai_take_share(ai_take_t *t, ai_draw_t *d, const ai_limit_t *l)
     now.now_s = t->tx.now_s;
     now.mono_ms = t->tx.mono_ms;
 
-    ai_credit_get(t->tx.book, t->owner[d->party], l->resource, l->period,
-                  &now, &c);
+    ai_credit_of(t->tx.book, t->owner[d->party], d->lease, l->resource,
+                 l->period, &now, &c);
 
     if (c.lease && ai_lease_at(t->tx.book, c.lease)->state & AI_LEASE_OWN) {
         return;
@@ -236,8 +276,7 @@ ai_judge_shared(ai_take_t *t, ai_draw_t *d, const ai_limit_t *l,
 {
     int64_t  n;
 
-    d->lease = ai_lease_find(t->tx.book, t->owner[d->party], l->resource,
-                             l->period);
+    d->lease = ai_take_lease(t, d->party, l);
 
     if (ai_ask_leased(t->ask, l)) {
         n = ai_ask_need(t->bound, t->guess, l, 1);
@@ -247,8 +286,8 @@ ai_judge_shared(ai_take_t *t, ai_draw_t *d, const ai_limit_t *l,
                            held / t->weight, -1, why);
 
         } else if (n) {
-            ai_take_credit(t, d->party, l, n, d->bucket.taken / t->weight,
-                           held / t->weight, why);
+            ai_take_credit(t, d->party, d->lease, l, n, d->bucket.taken,
+                           held, why);
         }
 
     } else if (t->ask->rates == AI_RATES_LOCAL) {
@@ -320,7 +359,8 @@ ai_take_window(ai_take_t *t, unsigned party, const ai_limit_t *l,
     if (l->amount > 0 && (__int128) used + held + n <= (__int128) l->amount)
     {
         if (t->weight && n) {
-            ai_take_credit(t, party, l, n, used, held, why);
+            ai_take_credit(t, party, ai_take_lease(t, party, l), l, n, used,
+                           held, why);
         }
 
         return;
@@ -361,7 +401,8 @@ ai_take_total(ai_take_t *t, unsigned party, const ai_limit_t *l,
     {
         if ((__int128) used + held + n <= (__int128) l->amount) {
             if (t->weight && n) {
-                ai_take_credit(t, party, l, n, used, held, why);
+                ai_take_credit(t, party, ai_take_lease(t, party, l), l, n,
+                               used, held, why);
             }
 
             return;
@@ -404,7 +445,8 @@ ai_take_slot(ai_take_t *t, unsigned party, const ai_limit_t *l,
     }
 
     if (t->weight && t->ask->rates == AI_RATES_LEASED) {
-        ai_take_credit(t, party, l, 1, open, 0, why);
+        ai_take_credit(t, party, ai_take_lease(t, party, l), l, 1, open, 0,
+                       why);
     }
 }
 
@@ -416,6 +458,9 @@ ai_take_judge(ai_take_t *t, ai_refused_t *why)
     const ai_limit_t  *l, *end;
 
     for (i = 0; i < t->ask->nparty; i++) {
+        t->next = t->weight ? ai_owner_at(t->tx.book, t->owner[i])->leases
+                            : 0;
+
         l = t->ask->party[i].limits;
         end = l + t->ask->party[i].nlimits;
 

@@ -45,9 +45,8 @@ ai_lease_find(const ai_book_t *bk, ai_ref_t owner, unsigned resource,
 ai_ref_t
 ai_lease_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource, unsigned period)
 {
-    ai_ref_t     ref;
-    ai_lease_t   ls;
-    ai_owner_t  *o;
+    ai_ref_t    ref, *last;
+    ai_lease_t  ls;
 
     ref = ai_cell_new(tx);
 
@@ -55,11 +54,8 @@ ai_lease_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource, unsigned period)
         return 0;
     }
 
-    o = ai_owner_at(tx->book, owner);
-
     memset(&ls, 0, sizeof(ai_lease_t));
     ls.left = INT64_MIN;
-    ls.next = o->leases;
     ls.resource = (uint8_t) resource;
     ls.period = (uint8_t) period;
     ls.state = AI_LEASE_TOLD;
@@ -74,8 +70,16 @@ ai_lease_make(ai_tx_t *tx, ai_ref_t owner, unsigned resource, unsigned period)
         ls.state |= AI_LEASE_LOCAL;
     }
 
+    /* in the order in which they are judged */
+
+    last = &ai_owner_at(tx->book, owner)->leases;
+
+    while (*last) {
+        last = &ai_lease_at(tx->book, *last)->next;
+    }
+
     ai_tx_copy(tx, ai_lease_at(tx->book, ref), &ls, sizeof(ai_lease_t));
-    ai_tx_put32(tx, &o->leases, ref);
+    ai_tx_put32(tx, last, ref);
 
     return ref;
 }
@@ -159,9 +163,18 @@ void
 ai_credit_get(const ai_book_t *bk, ai_ref_t owner, unsigned resource,
     unsigned period, const ai_now_t *now, ai_credit_t *c)
 {
+    ai_credit_of(bk, owner, ai_lease_find(bk, owner, resource, period),
+                 resource, period, now, c);
+}
+
+
+void
+ai_credit_of(const ai_book_t *bk, ai_ref_t owner, ai_ref_t lease,
+    unsigned resource, unsigned period, const ai_now_t *now, ai_credit_t *c)
+{
     const ai_lease_t  *ls;
 
-    c->lease = ai_lease_find(bk, owner, resource, period);
+    c->lease = lease;
     ls = c->lease ? ai_lease_at(bk, c->lease) : NULL;
 
     c->spent = ai_lease_spent(bk, ai_owner_at(bk, owner), ls, resource,
@@ -173,24 +186,6 @@ ai_credit_get(const ai_book_t *bk, ai_ref_t owner, unsigned resource,
     {
         c->unspent = ai_sum(ls->allow, -c->spent);
     }
-}
-
-
-/* "allow - last" is what the last answer left to be spent */
-
-int
-ai_credit_low(const ai_lease_t *ls, int64_t unspent)
-{
-    return unspent < ai_sum(ls->allow, -ls->last) / 3;
-}
-
-
-int
-ai_credit_ends(const ai_book_t *bk, const ai_lease_t *ls, int64_t unspent,
-    uint64_t mono_ms)
-{
-    return unspent > 0 && unspent < ai_sum(ls->allow, -ls->last)
-           && ls->until < mono_ms + bk->lease.lease_ms / 3;
 }
 
 

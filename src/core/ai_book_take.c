@@ -140,6 +140,7 @@ ai_take_init(ai_take_t *t, const ai_hold_ask_t *ask)
 {
     t->ask = ask;
     t->weight = 0;
+    t->next = 0;
     t->ndraw = 0;
     t->totals = 0;
     t->refused = 0;

@@ -29,6 +29,7 @@ typedef struct {
     int64_t            guess[AI_RES_COUNTED];
     uint16_t           draws[2];    /* ai_cell_bit() */
     uint16_t           weight;      /* of the hold */
+    ai_ref_t           next;        /* lease that is looked at first */
     unsigned           totals;      /* a bit of each party with such a limit */
     unsigned           ndraw;
     ai_draw_t          draw[AI_BOOK_DRAWS];

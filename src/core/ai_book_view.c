@@ -55,10 +55,40 @@ ai_book_owner_view(const ai_book_t *bk, ai_ref_t owner, uint64_t now_s,
 }
 
 
+/* of a bucket, or of what is held of it, one share */
+#define ai_share_part(n, nodes)  ((n) / (nodes) + ((n) % (nodes) > 0))
+
+
+/* what all nodes have left, by the last answer */
+
+static void
+ai_share_view(const ai_book_t *bk, const ai_lease_t *ls, const ai_limit_t *l,
+    uint64_t mono_ms, ai_limit_view_t *view)
+{
+    int64_t      left;
+    ai_bucket_t  b;
+
+    view->held = ai_share_part(view->held, bk->lease.nodes);
+
+    left = ai_sum(ai_credit_left(ls, l, mono_ms),
+                  ai_sum(ls->allow, -ls->spent));
+
+    memset(&b, 0, sizeof(ai_bucket_t));
+    b.taken = left < l->burst ? ai_sum(l->burst, -left) : 0;
+
+    view->remaining = ai_bucket_level(&b, l);
+    view->used = b.taken > view->held ? b.taken - view->held : 0;
+    view->reset_ms = ai_bucket_wait(&b, l, l->burst);
+}
+
+
+/* where a limit is shared, the node's share of the bucket is kept here */
+
 static void
 ai_bucket_view(const ai_book_t *bk, ai_ref_t owner, const ai_limit_t *l,
-    uint64_t now, ai_limit_view_t *view)
+    const ai_lease_t *share, uint64_t now, ai_limit_view_t *view)
 {
+    int64_t           nodes;
     ai_ref_t          ref;
     ai_bucket_t       b;
     const ai_cell_t  *cell;
@@ -73,6 +103,11 @@ ai_bucket_view(const ai_book_t *bk, ai_ref_t owner, const ai_limit_t *l,
         view->held = cell->held;
     }
 
+    if (share && share->left != INT64_MIN && !(share->state & AI_LEASE_OWN)) {
+        ai_share_view(bk, share, l, now, view);
+        return;
+    }
+
     ai_bucket_refill(&b, l, now);
 
     view->used = b.taken;
@@ -81,6 +116,14 @@ ai_bucket_view(const ai_book_t *bk, ai_ref_t owner, const ai_limit_t *l,
     /* whole again: all of the burst may be taken; an amount of 0 never is */
 
     view->reset_ms = ai_bucket_wait(&b, l, l->burst);
+
+    if (share) {
+        nodes = bk->lease.nodes;
+
+        view->used = ai_share_part(view->used, nodes);
+        view->held = ai_share_part(view->held, nodes);
+        view->remaining = view->remaining > 0 ? view->remaining / nodes : 0;
+    }
 }
 
 
@@ -123,65 +166,22 @@ ai_total_view(const ai_book_t *bk, ai_ref_t owner, const ai_limit_t *l,
 }
 
 
-/* in place of what the node's share of a bucket looks like as a bucket */
-
-static void
-ai_share_view(const ai_book_t *bk, const ai_lease_t *ls, const ai_limit_t *l,
-    uint64_t mono_ms, ai_limit_view_t *view)
-{
-    int64_t      nodes, left;
-    ai_bucket_t  b;
-
-    nodes = bk->lease.nodes;
-
-    view->used = view->used / nodes + (view->used % nodes > 0);
-    view->held = view->held / nodes + (view->held % nodes > 0);
-
-    if (ls->left == INT64_MIN || ls->state & AI_LEASE_OWN) {
-        view->remaining = view->remaining > 0 ? view->remaining / nodes : 0;
-        return;
-    }
-
-    left = ai_sum(ai_credit_left(ls, l, mono_ms),
-                  ai_sum(ls->allow, -ls->spent));
-
-    memset(&b, 0, sizeof(ai_bucket_t));
-    b.taken = left < l->burst ? ai_sum(l->burst, -left) : 0;
-
-    view->remaining = ai_bucket_level(&b, l);
-    view->used = b.taken > view->held ? b.taken - view->held : 0;
-    view->reset_ms = ai_bucket_wait(&b, l, l->burst);
-}
-
-
 /*
- * What is left of a limit that is shared, as far as the last answer tells, and
- * not more than is known here.
+ * What is left of a window, a total or slots that are shared, as far as the last
+ * answer tells, and not more than is known here.
  */
 
 static void
-ai_lease_view(const ai_book_t *bk, ai_ref_t owner, const ai_limit_t *l,
-    const ai_now_t *now, ai_limit_view_t *view)
+ai_lease_view(const ai_book_t *bk, ai_ref_t owner, ai_ref_t lease,
+    const ai_limit_t *l, const ai_now_t *now, ai_limit_view_t *view)
 {
     int64_t            left;
-    ai_ref_t           ref;
     ai_credit_t        c;
     const ai_lease_t  *ls;
 
-    ref = ai_lease_find(bk, owner, l->resource, l->period);
+    ls = ai_lease_at(bk, lease);
 
-    if (ref == 0) {
-        return;
-    }
-
-    ls = ai_lease_at(bk, ref);
-
-    if (ai_is_bucket(l)) {
-        ai_share_view(bk, ls, l, now->mono_ms, view);
-        return;
-    }
-
-    ai_credit_get(bk, owner, l->resource, l->period, now, &c);
+    ai_credit_of(bk, owner, lease, l->resource, l->period, now, &c);
 
     if (ls->left == INT64_MIN || ls->window != c.window) {
         return;
@@ -196,18 +196,25 @@ void
 ai_book_limit_view(const ai_book_t *bk, ai_ref_t owner,
     const ai_limit_t *limit, const ai_now_t *now, ai_limit_view_t *view)
 {
+    ai_ref_t  lease;
+
     memset(view, 0, sizeof(ai_limit_view_t));
 
     if (ai_owner_check(bk, owner) != AI_OK) {
         owner = 0;
     }
 
+    lease = owner && bk->lease.nodes
+            ? ai_lease_find(bk, owner, limit->resource, limit->period) : 0;
+
     if (limit->resource == AI_RES_CONCURRENCY) {
         view->used = owner ? ai_owner_at(bk, owner)->open : 0;
         view->remaining = ai_sum(limit->amount, -view->used);
 
     } else if (ai_is_bucket(limit)) {
-        ai_bucket_view(bk, owner, limit, now->mono_ms, view);
+        ai_bucket_view(bk, owner, limit,
+                       lease ? ai_lease_at(bk, lease) : NULL, now->mono_ms,
+                       view);
 
     } else if (ai_is_window(limit)) {
         ai_window_view(bk, owner, limit, now->now_s, view);
@@ -216,8 +223,8 @@ ai_book_limit_view(const ai_book_t *bk, ai_ref_t owner,
         ai_total_view(bk, owner, limit, view);
     }
 
-    if (owner && bk->lease.nodes && ai_owner_at(bk, owner)->leases) {
-        ai_lease_view(bk, owner, limit, now, view);
+    if (lease && !ai_is_bucket(limit)) {
+        ai_lease_view(bk, owner, lease, limit, now, view);
     }
 
     if (view->remaining < 0) {

@@ -48,8 +48,8 @@ typedef struct {
     uint64_t         plan;
     uint64_t         used_ms;
     uint64_t         at_ms;         /* "vt" is true at this time */
-    uint64_t         vt;            /* places held times ms by weight, in 65536ths;
-                                       runs over */
+    uint64_t         vt;            /* places held times ms by weight, in
+                                       65536ths; runs over */
     uint32_t         taken;         /* with those granted */
     uint32_t         reserve;       /* of a dedicated one */
     uint32_t         waiting;

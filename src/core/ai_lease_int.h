@@ -38,6 +38,10 @@ typedef struct {
 void ai_credit_get(const ai_book_t *bk, ai_ref_t owner, unsigned resource,
     unsigned period, const ai_now_t *now, ai_credit_t *c);
 
+/* the same, of a lease that was found; 0: there is none */
+void ai_credit_of(const ai_book_t *bk, ai_ref_t owner, ai_ref_t lease,
+    unsigned resource, unsigned period, const ai_now_t *now, ai_credit_t *c);
+
 /*
  * What was spent here of the window before the present one, and which that is,
  * while others may be in it still; 0: nothing.
@@ -47,9 +51,23 @@ int64_t ai_former_spent(const ai_book_t *bk, const ai_owner_t *o,
 
 /* whether less than a third of the last grant is left, or of the lease, and
    something was spent in it; "unspent" is not 0 before it */
-int ai_credit_low(const ai_lease_t *ls, int64_t unspent);
-int ai_credit_ends(const ai_book_t *bk, const ai_lease_t *ls,
-    int64_t unspent, uint64_t mono_ms);
+static inline int
+ai_credit_low(const ai_lease_t *ls, int64_t unspent)
+{
+    /* "allow - last" is what the last answer left to be spent */
+
+    return unspent < ai_sum(ls->allow, -ls->last) / 3;
+}
+
+
+static inline int
+ai_credit_ends(const ai_book_t *bk, const ai_lease_t *ls, int64_t unspent,
+    uint64_t mono_ms)
+{
+    return unspent > 0 && ls->until < mono_ms + bk->lease.lease_ms / 3
+           && unspent < ai_sum(ls->allow, -ls->last);
+}
+
 
 /* what the store may have by now; INT64_MIN: it never answered */
 int64_t ai_credit_left(const ai_lease_t *ls, const ai_limit_t *l,

@@ -464,7 +464,6 @@ typedef struct {
                                                dropped */
     ngx_chain_t               *free;
     ngx_chain_t               *busy;
-    struct ngx_http_ai_translate_s *translate;  /* NULL: as it comes */
 
     ngx_queue_t                watch;       /* of the worker; its key may be
                                                revoked */

@@ -29,7 +29,7 @@ static void ngx_http_ai_metrics_gate(ai_gate_view_t *v, ngx_uint_t f,
 static const ngx_http_ai_target_family_t  ngx_http_ai_target_families[] = {
     { "ai_target_open", "gauge", "Whether the breaker is open." },
     { "ai_target_resting", "gauge", "Whether it waits for its provider." },
-    { "ai_target_weight", "gauge", "Its weight now; a canary's percent." },
+    { "ai_target_weight", "gauge", "Its weight now." },
     { "ai_target_attempts_total", "counter", "Attempts." },
     { "ai_target_failed_total", "counter", "Attempts that failed." },
     { "ai_target_limited_total", "counter", "Attempts answered 429." },

@@ -58,12 +58,7 @@ static ngx_int_t ngx_http_ai_translate_mark(ngx_http_ai_translate_t *t,
 ngx_uint_t
 ngx_http_ai_translate_wanted(ngx_http_ai_ctx_t *ctx)
 {
-    ai_dialect_t  api;
-
-    api = ctx->target->provider->api;
-
-    return ctx->route.ep == AI_EP_CHAT
-           && (api == AI_DIALECT_ANTHROPIC || api == AI_DIALECT_GEMINI);
+    return ctx->sent_route != &ctx->route;
 }
 
 
@@ -72,7 +67,6 @@ ngx_http_ai_translate_head(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 {
     ai_body_t                 kind;
     ai_dialect_t              api;
-    ai_endpoint_t             ep;
     ai_translate_from_t       from;
     ngx_http_ai_translate_t  *t;
 
@@ -95,13 +89,6 @@ ngx_http_ai_translate_head(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     t = ngx_pcalloc(r->pool, sizeof(ngx_http_ai_translate_t));
     if (t == NULL) {
         return NGX_ERROR;
-    }
-
-    if (ctx->meter) {
-        ep = (api == AI_DIALECT_ANTHROPIC) ? AI_EP_MESSAGES
-             : (kind == AI_BODY_SSE) ? AI_EP_STREAM_GENERATE
-                                     : AI_EP_GENERATE;
-        ai_meter_init(ctx->meter, api, ep, kind);
     }
 
     ngx_memzero(&from, sizeof(ai_translate_from_t));

@@ -105,7 +105,9 @@ void store_call(unsigned server, const words_t *w, reply_t *r);
 void store_flush(unsigned server);
 void store_copy(unsigned from, unsigned to);
 void store_promote(unsigned server);    /* it has another token from now on */
-int64_t store_leased(unsigned server, const char *key);
+
+/* what all nodes may have of a window; of that, older starts */
+int64_t store_leased(unsigned server, const char *key, int64_t *older);
 
 extern int64_t      store_skew[SERVERS];        /* of its clock, ms */
 extern uint64_t     store_frozen[SERVERS];      /* until then */

@@ -286,13 +286,25 @@ store_copy(unsigned from, unsigned to)
 
 
 int64_t
-store_leased(unsigned i, const char *key)
+store_leased(unsigned i, const char *key, int64_t *older)
 {
+    size_t       k;
     int64_t      n;
     redisReply  *r;
 
-    r = store_do(i, "HGET", key, "leased");
-    n = r->type == REDIS_REPLY_STRING ? strtoll(r->str, NULL, 10) : 0;
+    n = 0;
+    *older = 0;
+    r = store_do(i, "HGETALL", key);
+
+    for (k = 0; k + 1 < r->elements; k += 2) {
+        if (strcmp(r->element[k]->str, "leased") == 0) {
+            n = strtoll(r->element[k + 1]->str, NULL, 10);
+
+        } else if (strncmp(r->element[k]->str, "o:", 2) == 0) {
+            *older += strtoll(r->element[k + 1]->str, NULL, 10);
+        }
+    }
+
     freeReplyObject(r);
 
     return n;

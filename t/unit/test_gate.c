@@ -531,6 +531,105 @@ test_many_gates(void **state)
 }
 
 
+/* who has taken much while others did not want it goes first all the same as
+   long as he has less than his share */
+
+static void
+test_below_share_first(void **state)
+{
+    uint32_t          g, i, w[5], mine;
+    ai_gate_ask_t     u = plan(1, AI_GATE_GUARANTEED, 50);
+    ai_gate_ask_t     b = plan(2, AI_GATE_BEST_EFFORT, 0);
+    ai_gate_ticket_t  t[10], s[10];
+
+    (void) state;
+
+    g = gate(1, 10, 20);
+
+    for (i = 0; i < 10; i++) {
+        assert_int_equal(ai_gate_take(gs, g, &u, now, &t[i]), AI_OK);
+    }
+
+    /* others begin to wait a minute later */
+
+    assert_int_equal(ai_gate_join(gs, g, &u, now, now + 70000, &mine), AI_OK);
+    now += 60000;
+
+    for (i = 0; i < 5; i++) {
+        assert_int_equal(ai_gate_join(gs, g, &b, now, now + 1000, &w[i]),
+                         AI_OK);
+    }
+
+    ai_gate_leave(gs, mine, &u, now);
+
+    for (i = 0; i < 4; i++) {
+        ai_gate_free(gs, &t[i], now);
+        assert_int_equal(ai_gate_waiter(gs, w[i], &b, now, &s[i]), AI_OK);
+    }
+
+    /* six to four; an end of each, and each waits for the place */
+
+    ai_gate_leave(gs, w[4], &b, now);
+    ai_gate_free(gs, &t[4], now);
+    ai_gate_free(gs, &t[5], now);
+
+    for (i = 4; i < 6; i++) {
+        assert_int_equal(ai_gate_take(gs, g, &b, now, &s[i]), AI_OK);
+    }
+
+    assert_int_equal(ai_gate_join(gs, g, &b, now, now + 1000, &w[0]), AI_OK);
+    assert_int_equal(ai_gate_join(gs, g, &u, now, now + 1000, &mine), AI_OK);
+
+    ai_gate_free(gs, &s[0], now);
+
+    assert_int_equal(ai_gate_waiter(gs, w[0], &b, now, &t[0]), AI_AGAIN);
+    assert_int_equal(ai_gate_waiter(gs, mine, &u, now, &t[0]), AI_OK);
+}
+
+
+/* many places come free in one moment */
+
+static void
+test_many_at_once(void **state)
+{
+    uint32_t          g, i, w[2][20], n[2];
+    ai_gate_ask_t     b = plan(3, AI_GATE_BEST_EFFORT, 0);
+    ai_gate_ask_t     u[2];
+    ai_gate_ticket_t  t;
+
+    (void) state;
+
+    u[0] = plan(1, AI_GATE_GUARANTEED, 20);
+    u[1] = plan(2, AI_GATE_GUARANTEED, 20);
+    b.worker = 2;
+
+    g = gate(1, 20, 100);
+
+    for (i = 0; i < 20; i++) {
+        assert_int_equal(take(g, b), AI_OK);
+    }
+
+    for (i = 0; i < 40; i++) {
+        assert_int_equal(ai_gate_join(gs, g, &u[i % 2], now, now + 1000,
+                                      &w[i % 2][i / 2]),
+                         AI_OK);
+    }
+
+    ai_gate_worker(gs, 2, now);
+
+    n[0] = 0;
+    n[1] = 0;
+
+    for (i = 0; i < 40; i++) {
+        n[i % 2] += (ai_gate_waiter(gs, w[i % 2][i / 2], &u[i % 2], now, &t)
+                     == AI_OK);
+    }
+
+    assert_int_equal(n[0], 10);
+    assert_int_equal(n[1], 10);
+}
+
+
 /* ---- long runs ---- */
 
 /* three plans that always want more: 50, 30 and the rest, 20 */
@@ -640,6 +739,36 @@ test_lent_and_taken_back(void **state)
 }
 
 
+/* who did not want any has no claim on it later */
+
+static void
+test_no_claim(void **state)
+{
+    gate_run_t  run;
+
+    (void) state;
+
+    gate_run_init(&run, gs, gate(1, 10, 200), now);
+
+    gate_run_load(&run, 0, AI_GATE_GUARANTEED, 20, 1, 0, 100);
+    gate_run_load(&run, 1, AI_GATE_GUARANTEED, 20, 1, 60, 100);
+
+    run.loads[0].want = 1;
+    gate_run(&run, 200);
+    run.loads[0].want = 0;
+    gate_run(&run, 60000);
+
+    run.loads[0].want = 60;
+    gate_run(&run, 1000);
+    gate_run_reset(&run);
+    gate_run(&run, 4000);
+    gate_run_print(&run);
+
+    assert_true(gate_run_part(&run, 0) > 45);
+    assert_true(gate_run_part(&run, 1) > 45);
+}
+
+
 /* bursts of the guaranteed plan are served before a flood of best effort */
 
 static void
@@ -727,10 +856,14 @@ main(void)
         cmocka_unit_test_setup_teardown(test_worker_dies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_plans, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_gates, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_below_share_first, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_many_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_saturated, setup, teardown),
         cmocka_unit_test_setup_teardown(test_long_requests, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lent_and_taken_back, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_no_claim, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bursts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nobody_starves, setup, teardown)
     };

@@ -1344,10 +1344,10 @@ reports_tell_all(void **state)
     assert_int_equal(ai_lease_report(f.bk, 1, &cursor, 9, &f.now, &op),
                      AI_OK);
     assert_int_equal(op.ncells, 2);
-    assert_int_equal(op.cell[1].sum, 30);
-    assert_int_equal(op.cell[0].sum, 0);
-    assert_int_equal(op.cell[0].mine, 30);
-    assert_int_equal(op.cell[0].fresh, 1);
+    assert_int_equal(op.cell[0].sum, 30);
+    assert_int_equal(op.cell[1].sum, 0);
+    assert_int_equal(op.cell[1].mine, 30);
+    assert_int_equal(op.cell[1].fresh, 1);
     assert_int_equal(answered(&f), AI_OK);
 
     /* used before limits were shared: nobody knows by what limits */
