@@ -119,7 +119,8 @@ sub ask {
     my $r;
 
     if ($d eq 'g') {
-        my $verb = $stream ? 'streamGenerateContent?alt=sse' : 'generateContent';
+        my $verb = $stream ? 'streamGenerateContent?alt=sse'
+                           : 'generateContent';
 
         $r = $t->post("/v1beta/models/$model:$verb", { contents => [
             { role => 'user', parts => [ { text => 'x' } ] } ] }, %o);

@@ -190,6 +190,9 @@ sub check {
     is(scalar(grep { $_->{ms} !~ /^\d+$/ || $_->{ms} > 3000 }
         @{ $row->{attempts} }), 0, "$name times of the attempts");
 
+    is(join(' ', map { $_->{chosen} // '-' } @{ $row->{attempts} }),
+        join(' ', '-', ('fallback') x $#tried), "$name why they were made");
+
     # what each of them was asked
 
     my @asked = grep { !/^(?:refused|deaf|closing)$/ }

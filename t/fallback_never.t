@@ -50,7 +50,7 @@ for my $status (400, 401, 403, 404, 413, 422, 402, 405, 418) {
     }
 }
 
-# an answer that has begun: cut behind each of its events, or with an error in it
+# an answer that has begun: cut behind each of its events, or with an error
 
 for my $events (1 .. 5) {
     for my $how (qw(fin rst error)) {

@@ -152,7 +152,8 @@ $t->done;
 sub body {
     my ($model) = @_;
 
-    return { model => $model, messages => [ { role => 'user', content => 'x' } ] };
+    return { model => $model,
+        messages => [ { role => 'user', content => 'x' } ] };
 }
 
 

@@ -59,11 +59,91 @@ ai_failover_never(unsigned status)
 }
 
 
+/* 16: it is none */
+
+static unsigned
+ai_failover_hex(ai_char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    c |= 0x20;
+
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
+}
+
+
+/* what lies in the chunks of a body, up to the first that is damaged or cut; a
+   text may be spread over many */
+
+static size_t
+ai_failover_chunks(const ai_char *p, size_t len, ai_char *out)
+{
+    size_t          n, size;
+    unsigned        digit;
+    const ai_char  *end;
+
+    n = 0;
+    end = p + len;
+
+    while (n < AI_FAILOVER_LOOK) {
+
+        size = 0;
+
+        while (p < end && size <= AI_FAILOVER_LOOK
+               && (digit = ai_failover_hex(*p)) < 16)
+        {
+            size = size * 16 + digit;
+            p++;
+        }
+
+        /* extensions of a chunk mean nothing here */
+
+        while (p < end && *p != '\n') {
+            p++;
+        }
+
+        if (size == 0 || p == end) {
+            break;
+        }
+
+        p++;
+
+        if (size > (size_t) (end - p)) {
+            size = end - p;
+        }
+
+        if (size > AI_FAILOVER_LOOK - n) {
+            size = AI_FAILOVER_LOOK - n;
+        }
+
+        memcpy(out + n, p, size);
+        n += size;
+        p += size;
+
+        if (end - p < 2) {
+            break;
+        }
+
+        p += 2;
+    }
+
+    return n;
+}
+
+
 unsigned
-ai_failover_too_long(const ai_char *body, size_t len)
+ai_failover_too_long(const ai_char *body, size_t len, unsigned chunked)
 {
     size_t          i;
+    ai_char         inner[AI_FAILOVER_LOOK];
     const ai_str_t *text;
+
+    if (chunked) {
+        len = ai_failover_chunks(body, len, inner);
+        body = inner;
+    }
 
     if (len > AI_FAILOVER_LOOK) {
         len = AI_FAILOVER_LOOK;

@@ -31,9 +31,10 @@ unsigned ai_failover_never(unsigned status);
  * Whether the body of a 400 or 413 says that the prompt is longer than the
  * model's context: OpenAI's code "context_length_exceeded", Anthropic's "prompt
  * is too long", Gemini's "exceeds the maximum number of tokens".  Looks at 4 KB
- * at most; 1 or 0.
+ * at most, or with "chunked" at so much of what lies in the chunks; 1 or 0.
  */
-unsigned ai_failover_too_long(const ai_char *body, size_t len);
+unsigned ai_failover_too_long(const ai_char *body, size_t len,
+    unsigned chunked);
 
 /*
  * Whether the whole body lies in [body, body + len): "length" is its

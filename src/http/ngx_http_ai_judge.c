@@ -214,7 +214,7 @@ ngx_http_ai_head_long(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
         return NGX_AGAIN;
     }
 
-    if (!ai_failover_too_long(b->pos, b->last - b->pos)) {
+    if (!ai_failover_too_long(b->pos, b->last - b->pos, head->chunked)) {
         return NGX_DECLINED;
     }
 

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """flapping.py LEDGER NAME=JOURNAL...: rows against the journals of providers.
 
-One JSON object: how many there were of what, and "wrong": {what: [count, an
-example]}.  Every attempt of a row is one request of a provider's journal; it is
-two where a kept connection was closed behind the request, and may be none where
-the connection came to nothing or the client left at once.
+One JSON object: how many there were of what, "by" model and provider what the
+board counts, and "wrong": {what: [count, an example]}.  Every attempt of a row
+is one request of a provider's journal; it is two where a kept connection was
+closed behind the request, and may be none where the connection came to nothing
+or the client left at once.
 """
 
 import collections
@@ -39,7 +40,17 @@ def journals(args):
     return out, n
 
 
-def look_at(row, asked, wrong, n):
+def count(row, a, by):
+    """What the board counts of an attempt."""
+    c = by.setdefault('%s %s' % (row['model'], a['provider']),
+                      collections.Counter())
+    c['attempts'] += 1
+    c['limited'] += a['status'] == 429
+    c['failed'] += ((a['status'] or 0) >= 500 or a['reason'] == 'cut'
+                    or a['status'] is None and a['reason'] != 'abort')
+
+
+def look_at(row, asked, wrong, n, by):
     tried = row['attempts']
     n[row['state']] += 1
 
@@ -47,6 +58,7 @@ def look_at(row, asked, wrong, n):
         last = i == len(tried) - 1
         n['attempts'] += 1
         n['to ' + a['provider']] += 1
+        count(row, a, by)
         if not last and a['status'] in (200, 400):
             wrong.add('went on behind an answer', row)
         if not last and a['reason'] == 'abort':
@@ -90,7 +102,7 @@ def look_at(row, asked, wrong, n):
 
 def main():
     asked, served = journals(sys.argv[2:])
-    wrong, n, rows = Wrong(), collections.Counter(), set()
+    wrong, n, rows, by = Wrong(), collections.Counter(), set(), {}
 
     for path in glob.glob(sys.argv[1] + '/usage*.jsonl*'):
         with open(path) as f:
@@ -99,14 +111,14 @@ def main():
                 if row['id'] in rows:
                     wrong.add('a row twice', row)
                 rows.add(row['id'])
-                look_at(row, asked.pop(row['id'], []), wrong, n)
+                look_at(row, asked.pop(row['id'], []), wrong, n, by)
 
     for i in asked:
         wrong.add('no row', [i, asked[i]])
 
     n['rows'] = len(rows)
     n['asked'] = sum(served.values())
-    print(json.dumps({'n': n, 'wrong': wrong.found}))
+    print(json.dumps({'n': n, 'by': by, 'wrong': wrong.found}))
 
 
 main()

@@ -46,8 +46,8 @@ A journal gets one JSON line per request at its end, in one write, O_APPEND
 (with --sync O_DSYNC): id (X-Request-Id), model, path, tokens and events that
 went out, bytes, end = completed | cut | aborted (by the peer), the names of
 the headers that carry keys, SHA-256 of the request's body, the server name of
-TLS, nth: which request of its connection it was, when it began and ended.  With --full also the body
-and what the headers that carry keys say: {name: value}.
+TLS, nth: which request of its connection it was, when it began and ended.  With
+--full also the body and what the headers that carry keys say: {name: value}.
 
 GET /_state, GET /_journal, POST /_behave steer it; these are not journalled.
 """

@@ -26,8 +26,8 @@ use AI::Gateway;
 my %special = map { $_ => 1 } qw(refused deaf closing);
 
 
-# api => { NAME => DIALECT }, openai; keys => { NAME => N }; words => { NAME => text }: of the
-# provider's block, '*' for those not named; breaker => text in place of one
+# api => { NAME => DIALECT }, openai; keys => { NAME => N }; words => { NAME =>
+# text }: of the provider's block, '*' for those not named; breaker => text in place of one
 # that never opens, '' for the module's own; how => { }: of the stand-ins
 
 sub new {
@@ -213,7 +213,8 @@ sub entries { return @{ $_[0]{journal}{ $_[1] // '' } || [] } }
 sub lines {
     my ($self, $id) = @_;
 
-    return join '|', map { s/\b502, //gr } @{ $self->{line}{ $id // '' } || [] };
+    return join '|',
+        map { s/\b502, //gr } @{ $self->{line}{ $id // '' } || [] };
 }
 
 

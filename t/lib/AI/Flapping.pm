@@ -34,9 +34,11 @@ sub flap_under_load {
 
     my $t = AI::Gateway->new(workers => 2);
 
+    my @standins;
+
     for my $name (@names) {
-        $t->daemon("standin-$name", $standin, '-e', 6, '-i', 2, '-j',
-            "$t->{dir}/journal-$name", '-f', $o{seed} * 100 + ord $name,
+        push @standins, $t->daemon("standin-$name", $standin, '-e', 6,
+            '-i', 2, '-j', "$t->{dir}/journal-$name", '-f', $o{seed} * 100 + ord $name,
             $t->port($name));
         $t->waitforport($name);
     }
@@ -66,10 +68,12 @@ sub flap_under_load {
     check($t, \%n);
     flat(@rss) if $o{requests} >= 100000;
 
-    # all of it can be used again
-
     is($t->status->{zone}{holds}, 0, 'no hold is left');
     idle($t);
+
+    # the connections kept to them close first
+
+    kill 'TERM', @standins;
 
     $t->done;
 }
@@ -210,6 +214,27 @@ sub check {
         . JSON::PP->new->canonical->encode($got->{wrong}{$_}[1]) }
         sort keys %{ $got->{wrong} }), '', 'rows are as providers have seen');
 
+    # the board's figures are those of the rows, but for last resorts and for
+    # clients that have left, which it does not count
+
+    my (@wrong, $most, $told);
+
+    for my $b (@{ $t->status->{targets} }) {
+        my $r = $got->{by}{"$b->{model} $b->{provider}"} || {};
+
+        push @wrong, "$b->{model} $b->{provider}: "
+            . JSON::PP->new->canonical->encode([ $b, $r ])
+            if $b->{attempts} > ($r->{attempts} || 0)
+            || $b->{failed} > ($r->{failed} || 0)
+            || $b->{limited} > ($r->{limited} || 0);
+
+        $told += $b->{failed};
+        $most += $r->{failed} || 0;
+    }
+
+    is(join("\n", @wrong), '', 'the board counts no more than there was');
+    cmp_ok($told, '>', $most * 0.8, 'and not much less');
+
     # whoever was admitted has a row, by the gateway's own figures
 
     my $m = $t->metrics;
@@ -219,7 +244,8 @@ sub check {
 
     cmp_ok($n->{200} || 0, '>', 0, 'some were answered');
     cmp_ok($n->{aborted} || 0, '>', 0, 'some were given up');
-    cmp_ok($got{attempts} || 0, '>', $got{rows} || 0, 'some were tried again');
+    cmp_ok($got{attempts} || 0, '>', ($got{rows} || 0) - ($got{refused} || 0),
+        'some were tried again');
     cmp_ok($got{again} || 0, '>', 0, 'some found a closed connection');
     cmp_ok($got{failed} || 0, '>', 0, 'some failed everywhere');
 }
@@ -265,6 +291,16 @@ sub idle {
 
     is(join(' ', map { "$_->{name}: $_->{open}" } grep { $_->{open} }
         @{ $s->{tenants} }), '', 'nothing is open');
+
+    my @held = grep {
+        $_->{provider_gate}{taken} || $_->{provider_gate}{waiting}
+    } @{ $s->{targets} };
+
+    is(scalar(@{ $s->{targets} }), 11, 'all targets are told');
+    is(join(' ', map { "$_->{provider}: $_->{provider_gate}{taken}" } @held),
+        '', 'no place is taken');
+    is(scalar(grep { !$_->{provider_gate}{passed} } @{ $s->{targets} }), 0,
+        'each had some');
 }
 
 1;
