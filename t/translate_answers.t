@@ -85,7 +85,48 @@ $r = ask('gemini', stream => JSON::PP::true, mock => {
 unlike($r->body, qr/DONE|y{10}/, 'an event without end');
 $t->allow(qr/in one piece/);
 
+# a client that does not read: the gateway does not read on for it
+
+my ($worker) = $t->workers;
+my $most = $ENV{AI_PRELOAD} || $ENV{AI_VALGRIND} ? 65536 : 4096;
+my $before = memory($worker);
+my $n = 60000;
+
+my $c = $t->start('POST', '/v1/chat/completions',
+    { model => 'a-anthropic', stream => JSON::PP::true,
+      messages => [ { role => 'user', content => 'Hello' } ] },
+    mock => { events => $n, uncapped => JSON::PP::true });
+
+my ($last, $same) = (0, 0);
+
+waitfor {
+    my $now = memory($worker);
+    $same = ($now == $last && $now > 0) ? $same + 1 : 0;
+    $last = $now;
+    select undef, undef, undef, 0.1;
+    $same > 10
+};
+
+cmp_ok(memory($worker) - $before, '<', $most, 'memory for a late client, KB');
+
+$r = $c->finish;
+$c->close;
+my $tokens = () = $r->body =~ /"content":"tok "/g;
+
+is($tokens, $n, 'a late client has it all');
+like($r->body, qr/\n\ndata: \[DONE\]\n\n\z/, 'to the end');
+cmp_ok(memory($worker) - $before, '<', $most, 'memory afterwards, KB');
+
 $t->done;
+
+
+# of a process, in KB, at its most
+
+sub memory {
+    my ($pid) = @_;
+
+    return slurp("/proc/$pid/status") =~ /^VmHWM:\s+(\d+)/m ? $1 : 0;
+}
 
 
 sub ask {
