@@ -25,8 +25,8 @@ my @fixtures = grep {
 my $t = AI::Gateway->new;
 
 $t->provider(8081);
-$t->run(gateway_conf(models => join '', map { model($_) }
-    qw(anthropic gemini)));
+$t->run(gateway_conf(plan_extra => 'on_abort drain;',
+    models => join '', map { model($_) } qw(anthropic gemini)));
 
 for my $f (@fixtures) {
     for my $split (undef, 'byte', { seed => 1, pieces => 7 }) {
@@ -84,6 +84,27 @@ $r = ask('gemini', stream => JSON::PP::true, mock => {
             . 'data: {"x":"' . 'y' x 1200000 });
 unlike($r->body, qr/DONE|y{10}/, 'an event without end');
 $t->allow(qr/in one piece/);
+
+# clients that leave, reading before or not: the rest is read for its usage
+
+for my $api (qw(anthropic gemini)) {
+    for my $text ('tok ', 'tok ' x 1500) {
+        my $c = $t->start('POST', '/v1/chat/completions',
+            { model => "a-$api", stream => JSON::PP::true,
+              messages => [ { role => 'user', content => 'Hello' } ] },
+            rcvbuf => 4096,
+            mock => { events => 1000, uncapped => JSON::PP::true,
+                      text => $text, delay => 0.0005 });
+
+        $c->read_events(3);
+        my ($id) = $c->head->{headers}{'x-request-id'};
+        $c->reset;
+
+        my $row = $t->waitrow($id);
+        is("$row->{usage_source} $row->{output_tokens}", 'final 1000',
+            "$api, client gone, " . length $text);
+    }
+}
 
 # a client that does not read: the gateway does not read on for it
 
