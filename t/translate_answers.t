@@ -25,8 +25,8 @@ my @fixtures = grep {
 my $t = AI::Gateway->new;
 
 $t->provider(8081);
-$t->run(gateway_conf(models => join '', map { model($_) }
-    qw(anthropic gemini)));
+$t->run(gateway_conf(plan_extra => 'on_abort drain;',
+    models => join '', map { model($_) } qw(anthropic gemini)));
 
 for my $f (@fixtures) {
     for my $split (undef, 'byte', { seed => 1, pieces => 7 }) {
@@ -85,7 +85,69 @@ $r = ask('gemini', stream => JSON::PP::true, mock => {
 unlike($r->body, qr/DONE|y{10}/, 'an event without end');
 $t->allow(qr/in one piece/);
 
+# clients that leave, reading before or not: the rest is read for its usage
+
+for my $api (qw(anthropic gemini)) {
+    for my $text ('tok ', 'tok ' x 1500) {
+        my $c = $t->start('POST', '/v1/chat/completions',
+            { model => "a-$api", stream => JSON::PP::true,
+              messages => [ { role => 'user', content => 'Hello' } ] },
+            rcvbuf => 4096,
+            mock => { events => 1000, uncapped => JSON::PP::true,
+                      text => $text, delay => 0.0005 });
+
+        $c->read_events(3);
+        my ($id) = $c->head->{headers}{'x-request-id'};
+        $c->reset;
+
+        my $row = $t->waitrow($id);
+        is("$row->{usage_source} $row->{output_tokens}", 'final 1000',
+            "$api, client gone, " . length $text);
+    }
+}
+
+# a client that does not read: the gateway does not read on for it
+
+my ($worker) = $t->workers;
+my $most = $ENV{AI_PRELOAD} || $ENV{AI_VALGRIND} ? 65536 : 4096;
+my $before = memory($worker);
+my $n = 60000;
+
+my $c = $t->start('POST', '/v1/chat/completions',
+    { model => 'a-anthropic', stream => JSON::PP::true,
+      messages => [ { role => 'user', content => 'Hello' } ] },
+    mock => { events => $n, uncapped => JSON::PP::true });
+
+my ($last, $same) = (0, 0);
+
+waitfor {
+    my $now = memory($worker);
+    $same = ($now == $last && $now > 0) ? $same + 1 : 0;
+    $last = $now;
+    select undef, undef, undef, 0.1;
+    $same > 10
+};
+
+cmp_ok(memory($worker) - $before, '<', $most, 'memory for a late client, KB');
+
+$r = $c->finish;
+$c->close;
+my $tokens = () = $r->body =~ /"content":"tok "/g;
+
+is($tokens, $n, 'a late client has it all');
+like($r->body, qr/\n\ndata: \[DONE\]\n\n\z/, 'to the end');
+cmp_ok(memory($worker) - $before, '<', $most, 'memory afterwards, KB');
+
 $t->done;
+
+
+# of a process, in KB, at its most
+
+sub memory {
+    my ($pid) = @_;
+
+    return slurp("/proc/$pid/status") =~ /^VmHWM:\s+(\d+)/m ? $1 : 0;
+}
 
 
 sub ask {

@@ -84,6 +84,7 @@ typedef struct {
     ai_value_t       name;
     ai_value_t       args;
     ai_value_t       id;
+    ai_value_t       signature;
 } ai_gemini_part_t;
 
 ai_gemini_kind_t ai_translate_part(const ai_value_t *v,
@@ -108,11 +109,13 @@ void ai_translate_candidate(const ai_value_t *v, ai_value_t *parts,
 /*
  * "id":...,"type":"function","function":{"name":...,"arguments":" and, behind
  * the caller's text, the end of both.  An answer that gives its calls no ids
- * gets them of its own id and the call's number in it.
+ * gets them of its own id and the call's number in it.  Gemini's signature of
+ * a call, which it wants back, stands where Google's own OpenAI API puts it;
+ * NULL: none.
  */
 void ai_translate_call(ai_out_t *out, const ai_translate_from_t *from,
     unsigned n, const ai_value_t *id, const ai_value_t *name);
-void ai_translate_call_end(ai_out_t *out);
+void ai_translate_call_end(ai_out_t *out, const ai_value_t *signature);
 
 /* the arguments' text: an object, or {} in its place */
 void ai_translate_arguments(ai_out_t *out, const ai_value_t *args);

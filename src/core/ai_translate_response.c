@@ -264,9 +264,18 @@ ai_translate_call(ai_out_t *out, const ai_translate_from_t *from, unsigned n,
 
 
 void
-ai_translate_call_end(ai_out_t *out)
+ai_translate_call_end(ai_out_t *out, const ai_value_t *signature)
 {
-    ai_out_cstr(out, "\"}}");
+    ai_out_cstr(out, "\"}");
+
+    if (signature && ai_value_has_text(signature)) {
+        ai_out_cstr(out, ",\"extra_content\":{\"google\":"
+                         "{\"thought_signature\":\"");
+        ai_value_text(out, signature);
+        ai_out_cstr(out, "\"}}");
+    }
+
+    ai_out_char(out, '}');
 }
 
 

@@ -184,7 +184,7 @@ ai_translate_block_calls(ai_out_t *out, const ai_translate_from_t *from,
         ai_translate_call(out, from, n++, &block[AI_BLOCK_ID],
                           &block[AI_BLOCK_NAME]);
         ai_translate_arguments(out, &block[AI_BLOCK_INPUT]);
-        ai_translate_call_end(out);
+        ai_translate_call_end(out, NULL);
     }
 
     ai_out_char(out, ']');

@@ -40,13 +40,15 @@ enum {
     AI_PIECE_TEXT = 0,
     AI_PIECE_THOUGHT,
     AI_PIECE_CALL,
+    AI_PIECE_SIGNATURE,
     AI_PIECE_N
 };
 
 static const ai_str_t  ai_piece_names[AI_PIECE_N] = {
     ai_string("text"),
     ai_string("thought"),
-    ai_string("functionCall")
+    ai_string("functionCall"),
+    ai_string("thoughtSignature")
 };
 
 enum {
@@ -231,6 +233,7 @@ ai_translate_part(const ai_value_t *v, ai_gemini_part_t *part)
         part->name = call[AI_CALL_NAME];
         part->args = call[AI_CALL_ARGS];
         part->id = call[AI_CALL_ID];
+        part->signature = members[AI_PIECE_SIGNATURE];
 
         return ai_value_has_text(&part->name) ? AI_GEMINI_CALL
                                               : AI_GEMINI_OTHER;
@@ -326,7 +329,7 @@ ai_translate_part_calls(ai_out_t *out, const ai_translate_from_t *from,
 
         ai_translate_call(out, from, (*ncalls)++, &part.id, &part.name);
         ai_translate_arguments(out, &part.args);
-        ai_translate_call_end(out);
+        ai_translate_call_end(out, &part.signature);
     }
 
     ai_out_char(out, ']');

@@ -315,7 +315,7 @@ ai_translate_call_open(ai_translate_stream_t *t, ai_out_t *out,
         ai_value_quote(out, input);
     }
 
-    ai_translate_call_end(out);
+    ai_translate_call_end(out, NULL);
     ai_out_char(out, ']');
     ai_translate_chunk_end(t, out, NULL);
 

@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_ai_meter_start(ngx_http_request_t *r,
 static ngx_int_t ngx_http_ai_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static void ngx_http_ai_observe(ngx_http_ai_ctx_t *ctx, ngx_chain_t *in);
+static ngx_int_t ngx_http_ai_translated(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_ai_forward(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_chain_t *out);
 static void ngx_http_ai_swallow(ngx_http_request_t *r,
@@ -225,6 +227,10 @@ ngx_http_ai_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_next_body_filter(r, in);
     }
 
+    if (in == NULL && ctx->translate) {
+        return ngx_http_ai_translated(r, ctx, NULL);
+    }
+
     if (in == NULL) {
         return ctx->drain && ctx->answered ? ngx_http_ai_forward(r, ctx, NULL)
                                            : ngx_http_next_body_filter(r, NULL);
@@ -269,18 +275,16 @@ ngx_http_ai_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     }
 
     if (ctx->translate) {
+        rc = ngx_http_ai_translated(r, ctx, in);
 
-        rc = ngx_http_ai_translate_chain(r, ctx, in, &out);
-        if (rc != NGX_OK) {
-            return rc;
+    } else {
+
+        if (out == NULL) {
+            return NGX_OK;
         }
-    }
 
-    if (out == NULL) {
-        return NGX_OK;
+        rc = ngx_http_ai_forward(r, ctx, out);
     }
-
-    rc = ngx_http_ai_forward(r, ctx, out);
 
     /* all was sent: a lingering close may keep the log phase for long */
 
@@ -319,6 +323,56 @@ ngx_http_ai_observe(ngx_http_ai_ctx_t *ctx, ngx_chain_t *in)
             if (ctx->meter) {
                 ai_meter_end(ctx->meter, 1);
             }
+        }
+    }
+}
+
+
+/*
+ * As much of the answer as the client keeps up with: what it does not is left
+ * in the upstream's buffers, and no more is read from the provider.
+ */
+
+static ngx_int_t
+ngx_http_ai_translated(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    ngx_int_t     rc;
+    ngx_chain_t  *out;
+
+    if (in == NULL) {
+
+        rc = ngx_http_ai_forward(r, ctx, NULL);
+        if (rc == NGX_ERROR) {
+            return rc;
+        }
+    }
+
+    for ( ;; ) {
+
+        if (ctx->drain && (ctx->client_gone || r->connection->error)) {
+            ngx_http_ai_swallow(r, ctx, in);
+            return NGX_OK;
+        }
+
+        rc = ngx_http_ai_translate_chain(r, ctx, in, &out);
+
+        if (rc == NGX_ERROR || out == NULL) {
+            return rc;
+        }
+
+        in = NULL;
+
+        if (rc == NGX_OK) {
+            return ngx_http_ai_forward(r, ctx, out);
+        }
+
+        /* NGX_AGAIN: there is more; it waits for the client, or goes on */
+
+        rc = ngx_http_ai_forward(r, ctx, out);
+
+        if (rc == NGX_ERROR) {
+            return rc;
         }
     }
 }

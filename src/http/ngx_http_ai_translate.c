@@ -13,6 +13,10 @@
 #define NGX_HTTP_AI_EVENT_MAX  (1024 * 1024)
 #define NGX_HTTP_AI_KEEP_SIZE  4096
 
+/* ours that the client has not taken yet, before more is made of it */
+
+#define NGX_HTTP_AI_BUSY_MAX   65536
+
 
 struct ngx_http_ai_translate_s {
     ai_translate_stream_t      stream;      /* its "from" is also a body's */
@@ -29,6 +33,7 @@ struct ngx_http_ai_translate_s {
                                                one piece of the buffer */
     size_t                     piece_len;
 
+    ngx_chain_t               *in;          /* what waits for the client */
     ngx_chain_t              **last;        /* of the chain that goes out */
     ngx_buf_t                 *buf;
     unsigned                   events:1;
@@ -39,6 +44,8 @@ typedef struct ngx_http_ai_translate_s  ngx_http_ai_translate_t;
 
 static void ngx_http_ai_translate_type(ngx_http_request_t *r,
     ngx_uint_t events);
+static ngx_uint_t ngx_http_ai_translate_is_late(ngx_http_ai_translate_t *t,
+    ngx_chain_t *out);
 static ngx_int_t ngx_http_ai_translate_buf(ngx_http_ai_translate_t *t,
     ngx_buf_t *b);
 static ngx_int_t ngx_http_ai_translate_events(ngx_http_ai_translate_t *t,
@@ -144,7 +151,9 @@ ngx_int_t
 ngx_http_ai_translate_chain(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     ngx_chain_t *in, ngx_chain_t **out)
 {
+    ngx_int_t                 rc;
     ngx_buf_t                *b, marks;
+    ngx_chain_t              *cl;
     ngx_http_ai_translate_t  *t;
 
     t = ctx->translate;
@@ -153,11 +162,23 @@ ngx_http_ai_translate_chain(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     t->last = out;
     t->buf = NULL;
 
+    if (in && ngx_chain_add_copy(r->pool, &t->in, in) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_memzero(&marks, sizeof(ngx_buf_t));
 
-    for ( /* void */ ; in; in = in->next) {
+    while (t->in) {
 
-        b = in->buf;
+        b = t->in->buf;
+
+        if (ngx_buf_size(b) && ngx_http_ai_translate_is_late(t, *out)) {
+            break;
+        }
+
+        cl = t->in;
+        t->in = cl->next;
+        ngx_free_chain(r->pool, cl);
 
         marks.flush |= (b->flush && ngx_buf_size(b) == 0);
         marks.last_buf |= b->last_buf;
@@ -172,7 +193,31 @@ ngx_http_ai_translate_chain(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         }
     }
 
-    return ngx_http_ai_translate_mark(t, &marks);
+    rc = ngx_http_ai_translate_mark(t, &marks);
+
+    return (rc == NGX_OK && t->in) ? NGX_AGAIN : rc;
+}
+
+
+/* whether the client has enough to take already */
+
+static ngx_uint_t
+ngx_http_ai_translate_is_late(ngx_http_ai_translate_t *t, ngx_chain_t *out)
+{
+    off_t         size;
+    ngx_chain_t  *cl;
+
+    size = 0;
+
+    for (cl = t->ctx->busy; cl; cl = cl->next) {
+        size += ngx_buf_size(cl->buf);
+    }
+
+    for (cl = out; cl; cl = cl->next) {
+        size += ngx_buf_size(cl->buf);
+    }
+
+    return size > NGX_HTTP_AI_BUSY_MAX;
 }
 
 

@@ -26,9 +26,11 @@ ngx_int_t ngx_http_ai_translate_head(ngx_http_request_t *r,
 
 /*
  * Turns the provider's bytes into ours.  They lie in memory and the meter has
- * read them; "in" is used up, its links stay the sender's.  *out is made of
- * own buffers, for ngx_chain_update_chains() with ctx->free and ctx->busy, and
- * may be NULL.  NGX_ERROR: the answer ends here, cut.
+ * read them.  *out is made of own buffers, for ngx_chain_update_chains() with
+ * ctx->free and ctx->busy, and may be NULL.  NGX_AGAIN: the client is late, so
+ * the rest of "in" was left as it is, which keeps its buffers busy; call it
+ * again with NULL when some of ctx->busy has gone.  NGX_ERROR: the answer ends
+ * here, cut.
  */
 ngx_int_t ngx_http_ai_translate_chain(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_chain_t *in, ngx_chain_t **out);

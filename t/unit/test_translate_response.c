@@ -191,7 +191,8 @@ test_candidates(void **state)
            "\"finishReason\":\"MAX_TOKENS\",\"index\":0},"
            "{\"content\":{\"parts\":[{\"functionCall\":{\"args\":{\"x\":1},"
            "\"name\":\"f\"}},{\"functionCall\":{\"name\":\"g\","
-           "\"id\":\"own\"}}]},\"finishReason\":\"STOP\",\"index\":1}],"
+           "\"id\":\"own\"},\"thoughtSignature\":\"Eq+/=\"}]},"
+           "\"finishReason\":\"STOP\",\"index\":1}],"
            "\"usageMetadata\":{\"promptTokenCount\":9,"
            "\"candidatesTokenCount\":3,\"thoughtsTokenCount\":4,"
            "\"cachedContentTokenCount\":2,\"totalTokenCount\":16},"
@@ -209,7 +210,8 @@ test_candidates(void **state)
         "\"type\":\"function\",\"function\":{\"name\":\"f\","
         "\"arguments\":\"{\\\"x\\\":1}\"}},"
         "{\"id\":\"own\",\"type\":\"function\",\"function\":{"
-        "\"name\":\"g\",\"arguments\":\"{}\"}}]");
+        "\"name\":\"g\",\"arguments\":\"{}\"},\"extra_content\":"
+        "{\"google\":{\"thought_signature\":\"Eq+/=\"}}}]");
 
     assert_int_equal(run.usage_again.output_tokens, 7);
     assert_int_equal(run.usage_again.reasoning_tokens, 4);

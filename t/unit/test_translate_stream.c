@@ -252,7 +252,7 @@ test_candidates(void **state)
                   "\"f\",\"id\":\"t1\",\"args\":{\"x\":\"\\u00e9\"}}},"
                   "{\"functionCall\":{\"name\":\"g\"}}]}}", "")
            GEMINI("{\"content\":{\"parts\":[{\"functionCall\":{\"name\":"
-                  "\"h\",\"id\":\"t3\"}}]},\"finishReason\":\"STOP\"}",
+                  "\"h\",\"id\":\"t3\"}}],\"role\":\"model\"},\"finishReason\":\"STOP\"}",
                   ",\"usageMetadata\":{\"promptTokenCount\":3,"
                   "\"candidatesTokenCount\":2,\"thoughtsTokenCount\":4,"
                   "\"totalTokenCount\":9}"),
