@@ -209,8 +209,11 @@ is(target('/openai/v1/chat/completions', qq({"model":"odd+name/x:y",$msg})),
 # a model of another dialect is not reached by this one's endpoint, but by chat
 # completions, which are translated
 
-is(target('/v1/chat/completions', qq({"model":"claude",$msg})),
-    'POST /v1/messages', 'chat completions to another dialect\'s model');
+my $r = $t->post('/v1/chat/completions', qq({"model":"claude",$msg}));
+my ($e) = reverse $p->waitentries(++$sent);
+
+is($r->json->{object}, 'chat.completion', 'translated: the answer');
+is($e->{path}, '/v1/messages', 'and the path');
 
 for my $x ([ '/v1/embeddings', '{"model":"claude","input":"x"}' ],
     [ '/v1/messages', sprintf $claude, 'plain' ],
