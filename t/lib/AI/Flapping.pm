@@ -97,7 +97,7 @@ EOC
     return gateway_conf(
         main => 'env AI_SECOND_KEY;',
         zone => 'zone=ai:16m',
-        ledger => '%%DIR%%/ledger segment=4m sync=1s',
+        ledger => '%%DIR%%/ledger segment=64m sync=1s',
         plan_extra => 'limit concurrency 500; limit cost 1000000/day;
             limit tokens 1000000000/m;',
         http => join('', map { "upstream $_ { server 127.0.0.1:%%PORT_$_%%; "
