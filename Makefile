@@ -38,7 +38,8 @@ NOT_VALGRIND := conf_errors conf_scale request_flood request_tricks \
 	limit_queue limit_shared ledger_disk metering_drop pg_faults pg_hostile \
 	pg_pooler pg_tls billing_budget billing_faults billing_revoke \
 	lease_alone lease_nodes lease_cluster lease_aborts redis_faults \
-	redis_hostile redis_cluster capacity_shares
+	redis_hostile redis_cluster capacity_shares fallback_matrix \
+	fallback_times fallback_flapping
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | \

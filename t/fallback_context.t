@@ -33,7 +33,6 @@ $t->run(gateway_conf($c->conf(models => join('', map {
 my %bodies = (
     length => {},
     chunked => { framing => 'chunked' },
-    close => { framing => 'close' },
     bytes => { split => 'byte' },
     'chunked bytes' => { framing => 'chunked', split => 'byte' },
     late => { body_wait => 0.2 },
@@ -99,12 +98,21 @@ $r = $t->h2('POST', '/v1/chat/completions', { model => 'o',
 
 is($r->status, 200, 'HTTP/2');
 
-# a body that never ends is waited for as long as a head
+# a body that is waited for, and breaks off, was no answer; whoever could not go
+# elsewhere has what came of it
 
-$r = ask('o', 0, o1 => { status => 400, length => 1000, body => '{"error"',
-    delay => 0 });
+my %short = (status => 400, length => 1000, body => '{"error"');
 
-is($r->status, 400, 'a short body: passes');
+$r = ask('o', 0, o1 => \%short);
+
+is($r->status, 200, 'a body that breaks off: status');
+is_deeply($c->tried($r->id), [ 'o1 - connect', 'o2 200 -' ],
+    'a body that breaks off: attempts');
+
+$r = ask('o-flat', 0, o1 => \%short);
+
+is($r->status, 400, 'a body that breaks off, none is longer: status');
+ok(!$r->complete, 'a body that breaks off, none is longer: cut');
 
 ok((waitfor { $t->status->{zone}{holds} == 0 }), 'no hold is left');
 

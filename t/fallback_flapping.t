@@ -13,4 +13,4 @@ use lib "$FindBin::Bin/lib";
 use AI::Flapping;
 
 flap_under_load(requests => 3000, clients => 30, loads => 1,
-    seed => $ENV{SEED} // 1);
+    seed => $ENV{SEED} // 1, stride => 60);

@@ -25,6 +25,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -808,6 +809,10 @@ main(int argc, char **argv)
                 "[-j journal] [-f seed] port\n");
         return 2;
     }
+
+    /* a peer that has gone is told by write() */
+
+    signal(SIGPIPE, SIG_IGN);
 
     if (getrlimit(RLIMIT_NOFILE, &rl) == 0) {
         rl.rlim_cur = rl.rlim_max;

@@ -97,7 +97,7 @@ EOC
     return gateway_conf(
         main => 'env AI_SECOND_KEY;',
         zone => 'zone=ai:16m',
-        ledger => '%%DIR%%/ledger segment=4m sync=1s',
+        ledger => '%%DIR%%/ledger segment=64m sync=1s',
         plan_extra => 'limit concurrency 500; limit cost 1000000/day;
             limit tokens 1000000000/m;',
         http => join('', map { "upstream $_ { server 127.0.0.1:%%PORT_$_%%; "
@@ -147,7 +147,7 @@ sub load {
         $l->add(peer => '127.0.0.1:' . $t->port(8080), tenant => $tenant,
             key => make_key($tenant), gap => [ 0, $o{stride} // 10 ],
             model => (qw(spread chain short))[$i % 3], stream => $i % 4 == 0,
-            abort => $i % 5 == 0 ? 0.5 : 0.02);
+            abort => $i % 5 == 0 ? 0.5 : 0.02, hang => $i % 3 ? 3 : 30);
     }
 
     srand($o{seed} + $n);
@@ -299,8 +299,6 @@ sub idle {
     is(scalar(@{ $s->{targets} }), 11, 'all targets are told');
     is(join(' ', map { "$_->{provider}: $_->{provider_gate}{taken}" } @held),
         '', 'no place is taken');
-    is(scalar(grep { !$_->{provider_gate}{passed} } @{ $s->{targets} }), 0,
-        'each had some');
 }
 
 1;

@@ -20,7 +20,8 @@ package AI::Load;
 #                        cap)
 #   cap => N             max_tokens, 10
 #   gap => [ MIN, MAX ]  ms between requests; 10, 60
-#   abort => P           hangs up so often, 0 to 60 ms after the request
+#   abort => P           hangs up so often, 0 to 60 ms after the request, or to
+#                        hang => MS
 #   model => NAME        dear; stream => 1
 #
 # With new(count => N) notes are only counted, by code, and it ends after so many
@@ -55,7 +56,8 @@ sub add {
 
     my $cap = $o{cap} || 10;
     my $c = { mark => '-', delay => 0, tokens => 1, gap => [ 10, 60 ],
-        node => 0, abort => 0, limit => 10, model => 'dear', %o, cap => $cap };
+        node => 0, abort => 0, limit => 10, model => 'dear',
+        hang => 60, %o, cap => $cap };
 
     my $body = qq({"model":"$c->{model}","max_tokens":$cap)
         . ($c->{stream} ? ',"stream":true' : '')
@@ -168,7 +170,7 @@ sub step {
     my ($self, $c, $now) = @_;
 
     if ($c->{sent}) {
-        return $self->broken($c, $c->{hang} ? 'aborted' : 'timeout');
+        return $self->broken($c, $c->{gives_up} ? 'aborted' : 'timeout');
     }
 
     $c->{s} ||= IO::Socket::INET->new(Proto => 'tcp', PeerAddr => $c->{peer},
@@ -180,8 +182,8 @@ sub step {
 
     $c->{sent} = $now;
     $c->{buf} = '';
-    $c->{hang} = $c->{abort} && rand() < $c->{abort};
-    $c->{due} = $now + ($c->{hang} ? rand(0.06) : $c->{limit});
+    $c->{gives_up} = $c->{abort} && rand() < $c->{abort};
+    $c->{due} = $now + ($c->{gives_up} ? rand($c->{hang}) / 1000 : $c->{limit});
 
     defined syswrite($c->{s}, $c->{head} . $tokens . $c->{body})
         or $self->broken($c, 'broken');
