@@ -167,8 +167,8 @@ ai_total_view(const ai_book_t *bk, ai_ref_t owner, const ai_limit_t *l,
 
 
 /*
- * What is left of a window, a total or slots that are shared, as far as the last
- * answer tells, and not more than is known here.
+ * What is left of a window, a total or slots that are shared, as far as the
+ * last answer tells, and not more than is known here.
  */
 
 static void

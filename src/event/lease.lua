@@ -546,7 +546,8 @@ end
 -- held; what was let pass unjudged is charged as far as its share misses it
 
 local function bucket_charge(c, own, me, quiet)
-  if N > 1 and me.heard == 1 and quiet and c.shared and less(zero, c.limit)
+  if N > 1 and me.heard == 1 and quiet and c.shared
+     and less(zero, c.limit)
   then
     return c.unspent
   end

@@ -518,7 +518,11 @@ message_exec(void *data, uint64_t arg)
         nd->heard_at[m->server] = sim_ms;
     }
 
-    if (m->done || m->book->dead || nd->deaf || sim_chance(nd->lose)) {
+    /* time-outs of what a mutant makes of them are rare */
+
+    if (m->done || m->book->dead || nd->deaf || sim_chance(nd->lose)
+        || (m->before && sim_chance(50)))
+    {
         message_free(m);
         return;
     }
