@@ -28,8 +28,20 @@ JOBS    ?= 2
 
 # without nginx, or without much of it, there is nothing for sanitizers
 
-WITHOUT_NGINX := t/layers.t t/translate_table.t t/newcomer.t t/sdk.t t/alerts_webhook.t t/model.t \
-	t/harness_redis.t $(wildcard t/sql_*.t t/lease_script*.t) t/lease_sim.t
+WITHOUT_NGINX := t/layers.t t/translate_table.t t/newcomer.t t/sdk.t \
+	t/alerts_webhook.t t/model.t t/harness_redis.t t/lease_sim.t \
+	$(wildcard t/sql_*.t t/lease_script*.t)
+
+# what "make test" has time for: "make asan" and "make valgrind" run more
+
+ASAN_SOME := $(filter-out $(WITHOUT_NGINX) $(wildcard t/billing_*.t \
+	t/directory_*.t t/conf_*.t) t/lease_nodes.t t/lease_cluster.t \
+	t/lease_alone.t t/lease_aborts.t t/admin_http.t t/capacity_shares.t \
+	t/choose_weights.t t/canary_steps.t,$(TESTS))
+VALGRIND_SOME := $(wildcard t/answer_*.t t/cache_hits.t t/errors_dialect.t \
+	t/fallback_cached.t t/fallback_dialects.t t/fallback_keys.t \
+	t/headers_forwarded.t t/identity_keys.t t/ledger_kill.t t/limit_headers.t \
+	t/metering_cut.t t/reload_streams.t)
 
 # valgrind leaves out what sends thousands of requests or measures time
 VALGRIND_TESTS ?= $(filter-out $(WITHOUT_NGINX) $(NOT_VALGRIND:%=t/%.t),$(TESTS))
@@ -82,13 +94,13 @@ db:  ## a PostgreSQL in build/db with the schema of sql/, for make run
 	@tools/db local
 
 test: deps build test-module  ## everything: the last line is "Result: PASS"
-	@$(MAKE) -s unit
+	@$(MAKE) -s -j$(JOBS) unit
 	@$(MAKE) -s directory-test
 	@$(MAKE) -s lease-test spool-test ledger-test KILLS=10
-	@$(MAKE) -s fuzz FUZZ_SECONDS=5
-	@$(MAKE) -s asan
-	@$(MAKE) -s valgrind
+	@$(MAKE) -s -j$(JOBS) fuzz FUZZ_SECONDS=4
 	prove -j$(JOBS) $(TESTS)
+	@$(MAKE) -s asan TESTS='$(ASAN_SOME)' JOBS=3
+	@$(MAKE) -s valgrind VALGRIND_TESTS='$(VALGRIND_SOME)' JOBS=3
 
 check: build  ## the layers, the layout and the tests without tools
 	prove t/layers.t

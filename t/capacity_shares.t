@@ -8,6 +8,7 @@ use strict;
 use warnings;
 
 use Test::More;
+use List::Util qw(sum);
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -120,13 +121,20 @@ for my $row (@rows) {
     note(join '  ', map { sprintf '%-16s', $row->{$_} ? sprintf('%4.1f -> %4.1f',
         $row->{$_}, $got->{$_}) : '' } @order);
 
-    # rounds of polling and of the provider stand between two requests
+    # rounds of polling and of the provider stand between two requests: on a
+    # busy machine places are empty for longer, and all get less
+
+    my $promised = sum(map { $row->{$_} } @ask);
+    my $sum = sum(map { $got->{$_} } @ask);
+
+    cmp_ok($sum, '>', $promised / 2, "@ask: the places are used");
+    cmp_ok($sum, '<=', $promised * 1.02 + 1, "@ask: and no more of them");
 
     for my $tenant (@ask) {
-        cmp_ok($got->{$tenant}, '>', $row->{$tenant} * 0.85,
+        my $part = $got->{$tenant} * $promised / $sum;
+
+        cmp_ok(abs($part - $row->{$tenant}), '<=', $row->{$tenant} * 0.12 + 1,
             "@ask: $tenant has its part");
-        cmp_ok($got->{$tenant}, '<', $row->{$tenant} * 1.1 + 1,
-            "@ask: $tenant has no more");
     }
 }
 
