@@ -572,6 +572,9 @@ ngx_int_t ngx_http_ai_target_body(ngx_http_request_t *r,
 ngx_int_t ngx_http_ai_target_headers(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
 
+/* the cap of a translated request where nobody else names one; -1: none */
+int64_t ngx_http_ai_target_cap(ngx_http_ai_target_t *t);
+
 /* gives the client's own list of headers back */
 void ngx_http_ai_target_headers_restore(ngx_http_ai_ctx_t *ctx);
 

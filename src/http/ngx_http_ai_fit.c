@@ -237,9 +237,21 @@ ngx_http_ai_fit_check(ngx_http_ai_ctx_t *ctx, ngx_http_ai_target_t *t,
     want.max_output = max_output;
     want.stream = ctx->streamed;
 
-    return ai_translate_request(&out, &want, ctx->body.data, ctx->body.len,
-                                param, error)
-           == AI_OK;
+    if (ai_translate_request(&out, &want, ctx->body.data, ctx->body.len,
+                             param, error)
+        == AI_OK)
+    {
+        return 1;
+    }
+
+    /* the client's own cap may be what lacks */
+
+    want.max_output = ngx_http_ai_target_cap(t);
+
+    return max_output < 0 && want.max_output > 0
+           && ai_translate_request(&out, &want, ctx->body.data, ctx->body.len,
+                                   param, error)
+              == AI_OK;
 }
 
 

@@ -201,6 +201,11 @@ ngx_http_ai_target_body(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     static u_char  scratch[NGX_HTTP_AI_EDIT_MAX];
 
     if (ctx->sent_route != &ctx->route) {
+
+        if (rq->max_output < 0 && want->max_output < 0) {
+            want->max_output = ngx_http_ai_target_cap(ctx->target);
+        }
+
         return ngx_http_ai_target_translate(r, ctx, want);
     }
 
@@ -278,6 +283,24 @@ ngx_http_ai_target_body(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     r->headers_in.content_length_n = len;
 
     return NGX_OK;
+}
+
+
+/*
+ * Anthropic must be told a cap: where neither client, plan nor model has one,
+ * what the target's own model can at most; -1: nobody knows, or needs it.
+ */
+
+int64_t
+ngx_http_ai_target_cap(ngx_http_ai_target_t *t)
+{
+    if (t->provider->api != AI_DIALECT_ANTHROPIC || t->priced == NULL
+        || t->priced->max_output == 0)
+    {
+        return -1;
+    }
+
+    return t->priced->max_output;
 }
 
 
