@@ -404,7 +404,7 @@ sub top_up_again {
         $n->admin("top_up('$name', 0.01, 'second')");
         is($n->admin("top_up('$name', 0.01, 'second')")->{entered} ? 1 : 0, 0,
             "$name: the same payment counts once");
-        ok($n->everywhere(sub { chat($_[0], $name)->status == 200 }, 3),
+        ok($n->everywhere(sub { chat($_[0], $name)->status == 200 }, 10),
             "$name: goes on");
     }
 }
