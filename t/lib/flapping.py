@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""flapping.py LEDGER NAME=JOURNAL...: rows against the journals of providers.
+"""flapping.py LEDGER LOG NAME=JOURNAL...: rows against the journals of providers
+and the access log ("$ai_request_id $request_uri").
 
 One JSON object: how many there were of what, "by" model and provider what the
 board counts, and "wrong": {what: [count, an example]}.  Every attempt of a row
@@ -101,7 +102,7 @@ def look_at(row, asked, wrong, n, by):
 
 
 def main():
-    asked, served = journals(sys.argv[2:])
+    asked, served = journals(sys.argv[3:])
     wrong, n, rows, by = Wrong(), collections.Counter(), set(), {}
 
     for path in glob.glob(sys.argv[1] + '/usage*.jsonl*'):
@@ -112,6 +113,14 @@ def main():
                     wrong.add('a row twice', row)
                 rows.add(row['id'])
                 look_at(row, asked.pop(row['id'], []), wrong, n, by)
+
+    with open(sys.argv[2]) as f:
+        for line in f:
+            i, _, uri = line.partition(' ')
+            if uri.startswith('/v1/chat/'):
+                n['logged'] += 1
+                if i not in rows:
+                    wrong.add('logged, but no row', line)
 
     for i in asked:
         wrong.add('no row', [i, asked[i]])
