@@ -299,7 +299,10 @@ ngx_http_ai_pick_close(ngx_http_ai_attempt_t *at, ai_reason_t reason)
 
     target = ctx->target;
 
-    if (!ctx->answered || ctx->hit || target->place == AI_BOARD_NONE
+    /* a breaker is for those that do not answer; a canary is judged by all */
+
+    if (!ctx->answered || ctx->hit || !target->canary
+        || target->place == AI_BOARD_NONE
         || ctx->request->headers_out.status != NGX_HTTP_OK
         || (reason != AI_REASON_CUT && (ctx->meter == NULL
                                         || !ctx->meter->failed)))
