@@ -162,6 +162,11 @@ unlike($t->get('/ai/control', key => undef)->body, qr/sk-|sk_ai_|sha256/,
     'no secrets');
 
 $t->allow(qr/exited on signal 9/);
+# the new workers have written rows, and read them
+
+$t->waitrow($_->id) for map { $t->chat({}) } 1 .. 8;
+$t->mark;
+
 $t->done;
 
 

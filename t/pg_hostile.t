@@ -21,7 +21,7 @@ my $pg = AI::Hostile->new($t);
 
 # MB; an answer is of 64 MB at most, which libpq makes 4 times of, and two are
 # on their way; a sanitizer keeps what was freed
-my $most = ($ENV{AI_PRELOAD} || '') =~ /asan/ ? 3000 : 700;
+my $most = ($ENV{AI_PRELOAD} || '') =~ /asan/ ? 3000 : 800;
 
 $t->provider(8081);
 

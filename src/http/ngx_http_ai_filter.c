@@ -247,7 +247,15 @@ ngx_http_ai_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     }
 
     if (!ctx->answered || ctx->refused) {
-        return ngx_http_next_body_filter(r, in);
+        rc = ngx_http_next_body_filter(r, in);
+
+        /* our own answer, after attempts: as below */
+
+        if (rc == NGX_OK && ctx->refused) {
+            ngx_http_ai_end(ctx);
+        }
+
+        return rc;
     }
 
     for (cl = in; cl; cl = cl->next) {

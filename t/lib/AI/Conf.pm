@@ -146,6 +146,10 @@ sub provider {
     my $upstream = $o{upstream} || 'mock';
     my $extra = $o{extra} || '';
 
+    # a provider that fails on purpose is asked again all the same
+
+    $extra .= ' breaker failures=1000000 errors=off;' if $extra !~ /\bbreaker\b/;
+
     return <<EOF;
     ai_provider $name {
         api       $api;
