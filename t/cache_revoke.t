@@ -68,7 +68,7 @@ $feed->put;
 my $r = $two->finish;
 
 is($r->status, 401, 'who waits is refused');
-ok($two->closed, 'and its connection closed');
+ok((waitfor { $two->closed }), 'and its connection closed');
 is($three->finish->status, 401, 'the other one, too');
 cmp_ok(time - $began, '<', 1 * $AI::Gateway::factor, 'at once');
 is($one->finish->status, 200, 'who asked goes on');
