@@ -8,6 +8,7 @@
 
 #include "ngx_http_ai_choose.h"
 #include "ngx_http_ai_conf.h"
+#include "../core/ai_failover.h"
 
 
 static ngx_int_t ngx_http_ai_route_param(ngx_conf_t *cf,
@@ -431,21 +432,11 @@ ngx_http_ai_model_failover(ngx_conf_t *cf, ngx_http_ai_block_t *b)
             return NGX_CONF_ERROR;
         }
 
-        switch (*status) {
-
-        case NGX_HTTP_BAD_REQUEST:
-        case NGX_HTTP_UNAUTHORIZED:
-        case NGX_HTTP_FORBIDDEN:
-        case NGX_HTTP_NOT_FOUND:
-        case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
-        case 422:
+        if (ai_failover_never((unsigned) *status)) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "status \"%V\" never fails over, in "
                                "\"failover\" directive", &value[i]);
             return NGX_CONF_ERROR;
-
-        default:
-            break;
         }
     }
 

@@ -4,8 +4,7 @@
  */
 
 
-#include "ngx_http_ai.h"
-#include "../core/ai_translate.h"
+#include "ngx_http_ai_translate.h"
 
 
 /* a header that the gateway sets; hashed when it is first sent */
@@ -28,6 +27,8 @@ typedef struct {
 #define NGX_HTTP_AI_TRANSLATE_MORE  1024
 
 
+static ngx_int_t ngx_http_ai_target_links(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ai_edit_t *edits, ngx_int_t n);
 static ngx_int_t ngx_http_ai_target_translate(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ai_rewrite_t *rw);
 static int ngx_http_ai_translated_put(void *data, const ai_char *p,
@@ -191,16 +192,15 @@ ngx_http_ai_target_body(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 {
     int            n;
     u_char        *text;
-    size_t         pos, len;
+    size_t         len;
     ai_buf_t       b;
     ai_edit_t     *edits;
     ngx_int_t      i;
     ngx_uint_t     max;
-    ngx_chain_t   *out, **ll;
     ai_edit_t      few[AI_EDITS_MAX];
     static u_char  scratch[NGX_HTTP_AI_EDIT_MAX];
 
-    if (ctx->sent_route != &ctx->route) {
+    if (ngx_http_ai_translate_wanted(ctx)) {
 
         if (rq->max_output < 0 && want->max_output < 0) {
             want->max_output = ngx_http_ai_target_cap(ctx->target);
@@ -245,6 +245,22 @@ ngx_http_ai_target_body(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         ngx_memcpy(text, scratch, len);
     }
 
+    for (i = 0; i < n; i++) {
+        edits[i].ins.data = text + (edits[i].ins.data - scratch);
+    }
+
+    return ngx_http_ai_target_links(r, ctx, edits, n);
+}
+
+
+static ngx_int_t
+ngx_http_ai_target_links(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ai_edit_t *edits, ngx_int_t n)
+{
+    size_t         pos, len;
+    ngx_int_t      i;
+    ngx_chain_t   *out, **ll;
+
     out = NULL;
     ll = &out;
     pos = 0;
@@ -257,8 +273,7 @@ ngx_http_ai_target_body(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         len += edits[i].pos - pos;
 
         if (ll) {
-            ll = ngx_http_ai_link(r->pool, ll,
-                                  text + (edits[i].ins.data - scratch),
+            ll = ngx_http_ai_link(r->pool, ll, edits[i].ins.data,
                                   edits[i].ins.len);
         }
 
@@ -487,7 +502,7 @@ ngx_http_ai_target_headers(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     ngx_http_ai_header_put(&to, &ngx_http_ai_header_id, &ctx->id);
     ngx_http_ai_header_put(&to, &ngx_http_ai_header_coding, &identity);
 
-    if (ctx->sent_route != &ctx->route
+    if (ngx_http_ai_translate_wanted(ctx)
         && ctx->sent_route->dialect == AI_DIALECT_ANTHROPIC)
     {
         ngx_http_ai_header_put(&to, &ngx_http_ai_header_version, &version);
