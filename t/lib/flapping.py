@@ -42,12 +42,12 @@ def journals(args):
 
 
 def count(row, a, by):
-    """What the board counts of an attempt."""
+    """What the board counts of an attempt; one cut behind its head is none."""
     c = by.setdefault('%s %s' % (row['model'], a['provider']),
                       collections.Counter())
     c['attempts'] += 1
     c['limited'] += a['status'] == 429
-    c['failed'] += ((a['status'] or 0) >= 500 or a['reason'] == 'cut'
+    c['failed'] += ((a['status'] or 0) >= 500
                     or a['status'] is None and a['reason'] != 'abort')
 
 
