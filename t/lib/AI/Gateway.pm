@@ -376,7 +376,20 @@ sub run {
 sub workers {
     my ($self) = @_;
 
-    return grep { !proc_leaving($_) } $self->children;
+    my %other = map { $_ => 1 } $self->cache_processes;
+
+    return grep { !$other{$_} && !proc_leaving($_) } $self->children;
+}
+
+
+# valgrind hides the titles that tell nginx's cache processes from workers
+
+sub cache_processes {
+    my ($self) = @_;
+
+    return unless $ENV{AI_VALGRIND} && -f "$self->{dir}/error.log";
+
+    return $self->log =~ /start cache (?:manager|loader) process (\d+)/g;
 }
 
 
