@@ -988,7 +988,7 @@ sub mark {
         $same = $now eq $last ? $same + 1 : 0;
         $last = $now;
 
-        return $same >= 3
+        return $same >= 3 * $factor
             && !grep { !grep { /eventpoll/ } keys %$_ } values %$all;
     } 5;
 
