@@ -19,7 +19,7 @@ $t->run(gateway_conf(
     plan => <<'EOC',
     ai_plan usual {
         models  *;
-        limit   requests 100/m;
+        limit   requests 100/h;
         limit   requests 1000/day;
         limit   tokens 500000/month;
         limit   output_tokens 70000/h;

@@ -1012,12 +1012,12 @@ sub leaks {
             my $has = $now->{$pid}{$name};
 
             # a file may be opened late, but once, also by the name that a
-            # segment is made under; rows are written to their file, and read
-            # from it for a database
+            # segment is made under; segments and the file of rows are also
+            # read, by a descriptor for the time being
             $had ||= $name =~ m{^/}
                 && $name !~ / \(deleted\)$/ || $name =~ m{/\d+\.new };
             $had = $may if $had < $may;
-            $had = 2 if $had == 1 && $name =~ m{/usage\.jsonl$};
+            $had = 2 if $had == 1 && $name =~ m{/(?:usage\.jsonl|\d+\.seg)$};
 
             # a slow worker hears late of nginx's cache processes
             $had += $self->cache_processes if $name eq 'socket';
