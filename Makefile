@@ -55,7 +55,7 @@ NOT_VALGRIND := conf_errors conf_scale request_flood request_tricks \
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | \
-	    awk -F':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	    awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 deps:  ## install what building and testing need (Debian, PyPI, npm)
 	@tools/deps test

@@ -170,6 +170,9 @@ is($m->{"ai_target_limited_total$labels"}, 1, 'limits');
 is($m->{"ai_target_attempts_total$labels"}, $bad->requests, 'attempts');
 ok($m->{"ai_target_failed_total$labels"} >= 26, 'failures');
 is($m->{"ai_target_open$labels"}, 0, 'state');
+like($m->{"ai_target_first_byte_seconds$labels"}, qr/^\d\.\d{9}$/, 'seconds');
+cmp_ok($m->{"ai_target_first_byte_seconds$labels"}, '==',
+    target('primary')->{first_byte_ms} / 1000, 'as ai_status says');
 
 $t->allow(qr/exited on signal 9/);
 $t->done;

@@ -125,6 +125,14 @@ sub idle {
     $wait[2]->reset;
     ok(waitfor { gate()->{waiting} == $waiting - 1 }, 'the third leaves');
 
+    my $row;
+
+    waitfor { ($row) = grep { $_->{http_status} == 499 } $t->rows };
+
+    is($row->{state}, 'refused', 'its row: nothing was sent');
+    is($row->{client_aborted}, 1, 'it says who ended it');
+    is($row->{status}, 'PASSED', 'which no gateway has failed');
+
     $wait[0]->close;
     ok($wait[3]->read_events(1), 'the fourth has moved up');
     is($p->requests, $sent + 3, 'alone');

@@ -128,6 +128,10 @@ is(served('canaried', sprintf('%.9f', $least - 1e-9)), 'status 400',
     'and less is not');
 is(served('cheap', '0'), 'status 400', 'nothing for nothing');
 
+is(served('canaried', [ '1', $least, '1' ]), 'cheap', 'of several the least');
+is(served('cheap', [ '1', '0' ]), 'status 400', 'wherever it stands');
+is(served('cheap', [ '1', 'x' ]), 'status 400', 'and all must be readable');
+
 for my $odd ('', 'x', '-1', '1e3', '0,5', '$1', '1.0000000001', '1 2') {
     $r = ask('thrifty', $odd);
 

@@ -11,6 +11,7 @@
 
 #include <openssl/sha.h>
 #include "ai_cache.h"
+#include "ai_json.h"
 
 
 /* a change of what is digested, or of what is kept, changes this */
@@ -194,9 +195,18 @@ ai_cache_string(const ai_char *p, const ai_char *end)
 static void
 ai_cache_member(ai_cache_walk_t *w, const ai_char *name, const ai_char *behind)
 {
+    size_t          len;
+    ai_char         text[sizeof("store") - 1];
     const ai_char  *p;
 
-    if (behind - name != sizeof("store") || memcmp(name, "store\"", 6) != 0) {
+    /* each letter may be an escape of six; the quote is behind them */
+
+    len = (size_t) (behind - name) - 1;
+
+    if (len < sizeof(text) || len > 6 * sizeof(text)
+        || ai_json_unescape(text, sizeof(text), name, len) != sizeof(text)
+        || memcmp(text, "store", sizeof(text)) != 0)
+    {
         return;
     }
 

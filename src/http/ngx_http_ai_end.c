@@ -88,7 +88,14 @@ ngx_http_ai_end_state(ngx_http_ai_ctx_t *ctx, ai_reason_t *reason)
 
     if (!ctx->sent && !ctx->hit) {
 
-        if (!ctx->refused) {
+        if (!ctx->refused && r->connection->error) {
+
+            /* it waited for a place, and the client for no longer */
+
+            ctx->status = AI_STATUS_PASSED;
+            ctx->client_gone = 1;
+
+        } else if (!ctx->refused) {
             ctx->status = AI_STATUS_FAILED_GATEWAY;
         }
 

@@ -97,23 +97,35 @@ ngx_http_ai_fit(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 }
 
 
-/* X-AI-Max-Cost: a decimal in US dollars */
+/*
+ * X-AI-Max-Cost: a decimal in US dollars.  Of several, of the client's and of
+ * a proxy's, say, the least holds.
+ */
 
 static ngx_int_t
 ngx_http_ai_fit_ceiling(ngx_http_request_t *r, ngx_http_ai_fit_t *fit)
 {
+    int64_t           nanos;
     ngx_table_elt_t  *h;
 
     static ngx_str_t  header = ngx_string("x-ai-max-cost");
 
     fit->ceiling = -1;
 
-    h = ngx_http_ai_header_find(r, &header, NULL);
-
-    if (h == NULL
-        || ai_decimal_parse(h->value.data, h->value.len, &fit->ceiling)
-           == AI_OK)
+    for (h = ngx_http_ai_header_find(r, &header, NULL);
+         h;
+         h = ngx_http_ai_header_find(r, &header, h))
     {
+        if (ai_decimal_parse(h->value.data, h->value.len, &nanos) != AI_OK) {
+            break;
+        }
+
+        if (fit->ceiling < 0 || nanos < fit->ceiling) {
+            fit->ceiling = nanos;
+        }
+    }
+
+    if (h == NULL) {
         return NGX_OK;
     }
 

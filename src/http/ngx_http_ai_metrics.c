@@ -497,7 +497,8 @@ ngx_http_ai_metrics_sample(ngx_http_ai_metrics_t *m, const char *name,
     ai_buf_t  *b;
 
     b = ngx_http_ai_json_room(&m->text, NGX_HTTP_AI_SAMPLE_SIZE
-                                        + (owner ? 2 * value->len : 0));
+                                        + (owner ? 2 * value->len : 0)
+                                        + (word ? ngx_strlen(word) : 0));
 
     ai_buf_cstr(b, name);
 

@@ -8,6 +8,13 @@
 #include "ngx_http_ai_routing.h"
 
 
+/* "provider/model" of 64 and 128 bytes, and a zero */
+#define NGX_HTTP_AI_TARGET_NAME     (64 + 1 + 128 + 1)
+
+/* the family that is in seconds, given in billionths */
+#define NGX_HTTP_AI_TARGET_SECONDS  7
+
+
 typedef struct {
     const char                *name;
     const char                *type;
@@ -18,7 +25,8 @@ typedef struct {
 static ngx_uint_t ngx_http_ai_metrics_target_look(ngx_http_ai_metrics_t *m,
     ngx_http_ai_target_seen_t **all);
 static void ngx_http_ai_metrics_target(ngx_http_ai_metrics_t *m,
-    const char *name, ngx_http_ai_target_seen_t *seen, uint64_t n);
+    const char *name, ngx_http_ai_target_seen_t *seen, uint64_t n,
+    unsigned nanos);
 static void ngx_http_ai_metrics_keys(ngx_http_ai_metrics_t *m);
 static void ngx_http_ai_metrics_gates(ngx_http_ai_metrics_t *m,
     ngx_http_ai_target_seen_t *seen, ngx_uint_t nseen);
@@ -28,13 +36,14 @@ static void ngx_http_ai_metrics_gate(ai_gate_view_t *v, ngx_uint_t f,
 
 static const ngx_http_ai_target_family_t  ngx_http_ai_target_families[] = {
     { "ai_target_open", "gauge", "Whether the breaker is open." },
-    { "ai_target_resting", "gauge", "Whether it waits for its provider." },
+    { "ai_target_resting", "gauge", "Whether it rests after a 429." },
     { "ai_target_weight", "gauge", "Its weight now." },
     { "ai_target_attempts_total", "counter", "Attempts." },
     { "ai_target_failed_total", "counter", "Attempts that failed." },
     { "ai_target_limited_total", "counter", "Attempts answered 429." },
     { "ai_breaker_opened_total", "counter", "Times the breaker opened." },
-    { "ai_target_first_byte_ms", "gauge", "Moving mean of the first byte." },
+    { "ai_target_first_byte_seconds", "gauge",
+      "Moving mean of the time to the head of an answer." },
     { NULL, NULL, NULL }
 };
 
@@ -69,10 +78,12 @@ ngx_http_ai_metrics_targets(ngx_http_ai_metrics_t *m)
 
             const uint64_t  figures[] = { v->open, v->rest_ms != 0, v->weight,
                                           v->attempts, v->failed, v->limited,
-                                          v->opened, v->latency_ms };
+                                          v->opened,
+                                          v->latency_ms * 1000000 };
 
             ngx_http_ai_metrics_target(m, ngx_http_ai_target_families[f].name,
-                                       &seen[i], figures[f]);
+                                       &seen[i], figures[f],
+                                       f == NGX_HTTP_AI_TARGET_SECONDS);
         }
     }
 
@@ -122,9 +133,9 @@ ngx_http_ai_metrics_target_look(ngx_http_ai_metrics_t *m,
 
 static void
 ngx_http_ai_metrics_target(ngx_http_ai_metrics_t *m, const char *name,
-    ngx_http_ai_target_seen_t *seen, uint64_t n)
+    ngx_http_ai_target_seen_t *seen, uint64_t n, unsigned nanos)
 {
-    char        word[128];
+    char        word[NGX_HTTP_AI_TARGET_NAME];
     ngx_str_t  *target;
 
     target = ngx_http_ai_target_name(seen->target);
@@ -133,7 +144,7 @@ ngx_http_ai_metrics_target(ngx_http_ai_metrics_t *m, const char *name,
                        ngx_min(target->len + 1, sizeof(word)));
 
     ngx_http_ai_metrics_sample(m, name, "model", &seen->model->sn.str,
-                               "target", word, n, 0);
+                               "target", word, n, nanos);
 }
 
 
@@ -213,7 +224,7 @@ ngx_http_ai_metrics_gates(ngx_http_ai_metrics_t *m,
 
             if (seen[i].target->gate != AI_GATE_NONE) {
                 ngx_http_ai_metrics_gate(&seen[i].gate, f, &n);
-                ngx_http_ai_metrics_target(m, name, &seen[i], n);
+                ngx_http_ai_metrics_target(m, name, &seen[i], n, 0);
             }
         }
     }

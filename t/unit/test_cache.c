@@ -211,6 +211,9 @@ test_store(void **state)
     assert_int_equal(make("{\"store\":true}", NULL, &ask, key), AI_DECLINED);
     assert_int_equal(make("{\"a\":[1],\"store\" :\n true }", NULL, &ask, key),
                      AI_DECLINED);
+    assert_int_equal(make("{\"st\\u006Fre\":true}", NULL, &ask, key),
+                     AI_DECLINED);
+    assert_int_equal(make("{\"st\\u006fred\":true}", NULL, &ask, key), AI_OK);
     assert_int_equal(make("{\"store\":false}", NULL, &ask, key), AI_OK);
     assert_int_equal(make("{\"store\":null}", NULL, &ask, key), AI_OK);
     assert_int_equal(make("{\"a\":{\"store\":true}}", NULL, &ask, key), AI_OK);
