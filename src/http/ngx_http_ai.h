@@ -450,6 +450,7 @@ typedef struct {
     int64_t                    hold_nanos;
     int64_t                    guess[2];    /* input, output tokens */
     uint64_t                   admitted_s;  /* calendar seconds */
+    uint64_t                   admitted_ms;
     ngx_msec_t                 started;     /* at admission */
     uint32_t                   first_byte;  /* ms since; UINT32_MAX: none */
     uint32_t                   images;      /* asked for */
