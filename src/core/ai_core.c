@@ -208,46 +208,55 @@ ai_json_is_plain_word(uint64_t w)
 }
 
 
+static inline int
+ai_json_copy_word(ai_char *to, const ai_char *p)
+{
+    uint64_t  w;
+
+    memcpy(&w, p, 8);
+    memcpy(to, &w, 8);
+
+    return ai_json_is_plain_word(w);
+}
+
+
 /*
  * Copies bytes that stand in the output as they are; 0: not all do, and what
- * was written is of no use.
+ * was written is of no use.  The last word overlaps the one before it.
  */
 
 static inline int
 ai_json_copy_plain(ai_char *to, const ai_char *p, size_t len)
 {
-    uint32_t  half;
-    uint64_t  w;
+    size_t    i;
+    uint32_t  lo, hi;
 
-    for ( /* void */ ; len >= 8; len -= 8, p += 8, to += 8) {
-        memcpy(&w, p, 8);
+    if (len >= 8) {
 
-        if (!ai_json_is_plain_word(w)) {
-            return 0;
+        for (i = 0; i < len - 8; i += 8) {
+            if (!ai_json_copy_word(to + i, p + i)) {
+                return 0;
+            }
         }
 
-        memcpy(to, &w, 8);
+        return ai_json_copy_word(to + len - 8, p + len - 8);
     }
 
     if (len >= 4) {
-        memcpy(&half, p, 4);
+        memcpy(&lo, p, 4);
+        memcpy(&hi, p + len - 4, 4);
+        memcpy(to, &lo, 4);
+        memcpy(to + len - 4, &hi, 4);
 
-        if (!ai_json_is_plain_word(AI_BYTES(' ') << 32 | half)) {
-            return 0;
-        }
-
-        memcpy(to, &half, 4);
-        len -= 4;
-        p += 4;
-        to += 4;
+        return ai_json_is_plain_word((uint64_t) hi << 32 | lo);
     }
 
-    for ( /* void */ ; len; len--, p++) {
-        if (!ai_json_is_plain(*p)) {
+    for (i = 0; i < len; i++) {
+        if (!ai_json_is_plain(p[i])) {
             return 0;
         }
 
-        *to++ = *p;
+        to[i] = p[i];
     }
 
     return 1;
@@ -263,19 +272,29 @@ ai_buf_json_quoted(ai_buf_t *b, const ai_char *data, size_t len)
 }
 
 
-void
-ai_buf_json(ai_buf_t *b, const ai_char *data, size_t len)
+int
+ai_buf_json_plain(ai_buf_t *b, const ai_char *data, size_t len)
 {
     if (len + 2 > (size_t) (b->end - b->pos)
         || !ai_json_copy_plain(b->pos + 1, data, len))
     {
-        ai_buf_json_quoted(b, data, len);
-        return;
+        return AI_DECLINED;
     }
 
     b->pos[0] = '"';
     b->pos[len + 1] = '"';
     b->pos += len + 2;
+
+    return AI_OK;
+}
+
+
+void
+ai_buf_json(ai_buf_t *b, const ai_char *data, size_t len)
+{
+    if (ai_buf_json_plain(b, data, len) != AI_OK) {
+        ai_buf_json_quoted(b, data, len);
+    }
 }
 
 

@@ -130,6 +130,10 @@ void ai_buf_uint_pad(ai_buf_t *b, uint64_t n, unsigned width);
  */
 void ai_buf_json(ai_buf_t *b, const ai_char *data, size_t len);
 
+/* the same where every byte stands as it is; AI_DECLINED: some do not, or
+   there is no room, and nothing was put */
+int ai_buf_json_plain(ai_buf_t *b, const ai_char *data, size_t len);
+
 /* the length of the UTF-8 sequence at p < end, or 0: there is no valid one */
 size_t ai_utf8_len(const ai_char *p, const ai_char *end);
 

@@ -22,8 +22,12 @@
 static const char  ai_key_base62[] =
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-#define ai_key_is_base62(c)                                                  \
-    (((unsigned) (c) - '0' < 10) | (((unsigned) (c) | 0x20) - 'a' < 26))
+#define AI_KEY_BYTES(c)  ((uint64_t) (c) * 0x0101010101010101)
+
+/* of eight bytes below 0x80, the high bit of those from a to b */
+
+#define ai_key_between(w, a, b)                                              \
+    (((w) + AI_KEY_BYTES(0x80 - (a))) & ~((w) + AI_KEY_BYTES(0x7f - (b))))
 
 
 void
@@ -54,20 +58,57 @@ ai_key_checksum(const ai_char *random, ai_char check[AI_KEY_CHECK])
 }
 
 
+/* eight bytes at a time, and all of them: no branch tells where one differs */
+
+static int
+ai_key_visible(const ai_char *key, size_t len)
+{
+    uint64_t  w, all;
+
+    all = AI_KEY_BYTES(0x80);
+
+    for ( /* void */ ; len >= 8; len -= 8, key += 8) {
+        memcpy(&w, key, 8);
+        all &= ~w & ai_key_between(w & AI_KEY_BYTES(0x7f), 0x21, 0x7e);
+    }
+
+    w = AI_KEY_BYTES('!');
+    memcpy(&w, key, len);
+
+    all &= ~w & ai_key_between(w & AI_KEY_BYTES(0x7f), 0x21, 0x7e);
+
+    return all == AI_KEY_BYTES(0x80);
+}
+
+
+/* of visible characters */
+
+static int
+ai_key_base62_only(const ai_char random[AI_KEY_RANDOM])
+{
+    int       i;
+    uint64_t  w, all;
+
+    all = AI_KEY_BYTES(0x80);
+
+    for (i = 0; i < AI_KEY_RANDOM; i += 8) {
+        memcpy(&w, random + i, 8);
+
+        all &= ai_key_between(w, '0', '9')
+               | ai_key_between(w | AI_KEY_BYTES(0x20), 'a', 'z');
+    }
+
+    return all == AI_KEY_BYTES(0x80);
+}
+
+
 int
 ai_key_check(const ai_char *key, size_t len)
 {
-    size_t   i;
     ai_char  check[AI_KEY_CHECK];
 
-    if (len == 0 || len > AI_KEY_MAX) {
+    if (len == 0 || len > AI_KEY_MAX || !ai_key_visible(key, len)) {
         return AI_ERROR;
-    }
-
-    for (i = 0; i < len; i++) {
-        if (key[i] < 0x21 || key[i] > 0x7e) {
-            return AI_ERROR;
-        }
     }
 
     if (len < sizeof(AI_KEY_PREFIX) - 1
@@ -82,10 +123,8 @@ ai_key_check(const ai_char *key, size_t len)
 
     key += sizeof(AI_KEY_PREFIX) - 1;
 
-    for (i = 0; i < AI_KEY_RANDOM; i++) {
-        if (!ai_key_is_base62(key[i])) {
-            return AI_ERROR;
-        }
+    if (!ai_key_base62_only(key)) {
+        return AI_ERROR;
     }
 
     ai_key_checksum(key, check);

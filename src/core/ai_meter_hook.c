@@ -157,6 +157,7 @@ static void
 ai_meter_usage_end(ai_meter_t *m, const ai_node_t *node)
 {
     unsigned  i, counts;
+    uint32_t  left;
 
     counts = (m->staged & (((uint32_t) 1 << AI_RAW_COUNTS) - 1)) != 0;
 
@@ -171,14 +172,13 @@ ai_meter_usage_end(ai_meter_t *m, const ai_node_t *node)
         return;
     }
 
-    for (i = 0; i < AI_RAW_USAGE_N; i++) {
+    if (counts) {
+        memset(m->ev.raw, 0, AI_RAW_USAGE_N * sizeof(m->ev.raw[0]));
+    }
 
-        if (m->staged & (uint32_t) 1 << i) {
-            m->ev.raw[i] = m->stage[i];
-
-        } else if (counts) {
-            m->ev.raw[i] = 0;
-        }
+    for (left = m->staged; left; left &= left - 1) {
+        i = (unsigned) __builtin_ctz(left);
+        m->ev.raw[i] = m->stage[i];
     }
 
     m->ev.applied |= counts;

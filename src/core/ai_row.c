@@ -62,7 +62,11 @@ ai_row_text(ai_buf_t *b, const ai_char *data, size_t len)
     size_t   i;
     ai_char  text[AI_SLOT_TEXT];
 
-    if (len == 0 || len > sizeof(text) || memchr(data, '\0', len) == NULL) {
+    if (ai_buf_json_plain(b, data, len) == AI_OK) {
+        return;
+    }
+
+    if (len > sizeof(text) || memchr(data, '\0', len) == NULL) {
         ai_buf_json(b, data, len);
         return;
     }

@@ -99,6 +99,15 @@ ngx_ai_now_ms(void)
 }
 
 
+uint64_t
+ngx_ai_now_as_ms(const ai_now_t *now)
+{
+    return now->mono_ms - NGX_AI_CLOCK_PAST
+           + (uint64_t) __atomic_load_n(&ngx_ai_clock->ahead,
+                                        __ATOMIC_RELAXED);
+}
+
+
 static void
 ngx_ai_clock_check(ngx_ai_clock_t *clock, uint64_t boot)
 {

@@ -50,6 +50,9 @@ void ngx_ai_now(ai_now_t *now);
 /* the same calendar in milliseconds */
 uint64_t ngx_ai_now_ms(void);
 
+/* the same at the time of "now" */
+uint64_t ngx_ai_now_as_ms(const ai_now_t *now);
+
 /* re-anchors the clock; called once in each cycle, by the master */
 void ngx_ai_now_anchor(ngx_log_t *log);
 

@@ -56,6 +56,7 @@ typedef struct {
     ngx_str_t                  host;        /* Host and TLS name: host[:port] */
     ngx_str_t                  base;        /* path prefix, no trailing '/' */
     ngx_str_t                  upstream;    /* name of the upstream group */
+    ngx_http_upstream_srv_conf_t  *group;   /* of this name */
     ngx_str_t                  api_version; /* Azure dated form's default */
     ngx_array_t                keys;        /* of ngx_str_t: header lines */
     uint32_t                  *key_places;  /* of each key on the board */
@@ -449,6 +450,7 @@ typedef struct {
     int64_t                    hold_nanos;
     int64_t                    guess[2];    /* input, output tokens */
     uint64_t                   admitted_s;  /* calendar seconds */
+    uint64_t                   admitted_ms;
     ngx_msec_t                 started;     /* at admission */
     uint32_t                   first_byte;  /* ms since; UINT32_MAX: none */
     uint32_t                   images;      /* asked for */

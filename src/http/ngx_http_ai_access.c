@@ -70,7 +70,7 @@ static const struct {
 ngx_int_t
 ngx_http_ai_mask_handler(ngx_http_request_t *r)
 {
-    u_char                  *p, *last, *end;
+    u_char                  *p, *end;
     ngx_str_t                args, uri;
     ngx_http_ai_srv_conf_t  *ascf;
 
@@ -80,11 +80,14 @@ ngx_http_ai_mask_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    last = r->unparsed_uri.data + r->unparsed_uri.len;
+    p = memchr(r->unparsed_uri.data, '?', r->unparsed_uri.len);
 
-    p = ngx_strlchr(r->unparsed_uri.data, last, '?');
-
-    if (p == NULL || ngx_http_ai_arg_key(p + 1, last, &end) == NULL) {
+    if (p == NULL
+        || ngx_http_ai_arg_key(p + 1,
+                               r->unparsed_uri.data + r->unparsed_uri.len,
+                               &end)
+           == NULL)
+    {
         return NGX_DECLINED;
     }
 
@@ -388,7 +391,8 @@ ngx_http_ai_presented_header(ngx_http_ai_presented_t *pr, ngx_str_t *header,
 
     case NGX_HTTP_AI_HEADER_BEARER:
         if (value.len >= 7
-            && ngx_strncasecmp(value.data, (u_char *) "bearer ", 7) == 0)
+            && (ngx_memcmp(value.data, "Bearer ", 7) == 0
+                || ngx_strncasecmp(value.data, (u_char *) "bearer ", 7) == 0))
         {
             value.data += 7;
             value.len -= 7;
@@ -476,7 +480,7 @@ ngx_http_ai_route(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     args.len = 0;
     args.data = NULL;
 
-    p = ngx_strlchr(path.data, path.data + path.len, '?');
+    p = memchr(path.data, '?', path.len);
 
     if (p) {
         args.data = p + 1;

@@ -124,6 +124,8 @@ ngx_http_ai_resolve_providers(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
                                    "\"%V\"", &p[i]->upstream, &p[i]->name);
             return NGX_ERROR;
         }
+
+        p[i]->group = uscf[n];
     }
 
     return NGX_OK;

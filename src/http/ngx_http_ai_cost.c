@@ -22,8 +22,7 @@ ngx_http_ai_cost(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
     const ai_price_line_t  *line;
     static const uint64_t   none[AI_CLASS_N];
 
-    served = ngx_http_ai_served(ctx);
-    ctx->served = served;
+    served = ctx->served;
 
     if (u->source == AI_SOURCE_NONE) {
         return 0;

@@ -278,6 +278,7 @@ ngx_http_ai_take(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
 
     ngx_ai_now(&now);
     ctx->admitted_s = now.now_s;
+    ctx->admitted_ms = ngx_ai_now_as_ms(&now);
 
     ngx_http_ai_guess(ctx, ad);
     ctx->hold_nanos = ngx_http_ai_bound_cost(ctx, ad, now.now_s);
@@ -478,7 +479,7 @@ ngx_http_ai_slot_fill(ngx_http_ai_ctx_t *ctx)
 
     /* by the calendar of the limits: a restart counts the row where it was */
 
-    ai_slot_begin(s, ctx->uuid, ngx_ai_now_ms(), ctx->route.dialect,
+    ai_slot_begin(s, ctx->uuid, ctx->admitted_ms, ctx->route.dialect,
                   ctx->route.ep);
 
     s->hold_nanos = ctx->hold_nanos;

@@ -157,15 +157,21 @@ ngx_http_ai_parties_listed(ngx_http_ai_main_conf_t *mcf,
 ngx_http_ai_model_t *
 ngx_http_ai_model_find(ngx_http_ai_main_conf_t *mcf, ngx_str_t *name)
 {
+    uint32_t              hash;
+    ngx_str_node_t       *model;
     ngx_http_ai_alias_t  *alias;
-    ngx_http_ai_model_t  *model;
 
-    model = ngx_http_ai_tree_find(&mcf->model_tree, name);
+    /* one hash for both trees: providers name models that are in neither */
+
+    hash = ngx_murmur_hash2(name->data, name->len);
+
+    model = ngx_str_rbtree_lookup(&mcf->model_tree, name, hash);
     if (model) {
-        return model;
+        return (ngx_http_ai_model_t *) model;
     }
 
-    alias = ngx_http_ai_tree_find(&mcf->alias_tree, name);
+    alias = (ngx_http_ai_alias_t *)
+                ngx_str_rbtree_lookup(&mcf->alias_tree, name, hash);
 
     return alias ? alias->model : NULL;
 }

@@ -19,6 +19,8 @@ ngx_http_ai_measure(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
 {
     const int64_t  *units;
 
+    ctx->served = ngx_http_ai_served(ctx);
+
     if (ctx->meter) {
         ai_meter_usage(ctx->meter, u);
 
@@ -48,7 +50,7 @@ ngx_http_ai_measure(ngx_http_ai_ctx_t *ctx, ai_usage_t *u)
 
     /* what is known without the provider counts where somebody priced it */
 
-    units = ngx_http_ai_served(ctx)->units;
+    units = ctx->served->units;
 
     if (units[AI_UNIT_REQUESTS] >= 0) {
         u->units[AI_UNIT_REQUESTS] = AI_UNIT_ONE;

@@ -49,10 +49,10 @@ static ngx_chain_t **ngx_http_ai_link(ngx_pool_t *pool, ngx_chain_t **ll,
  * gateway sets, what would choose who pays, at which price or for which model
  * (WIRE-FORMATS 5.4), and what would leave the usage out of the answer (field
  * masks, ranges, conditions); the others pass.  A '*' at the end stands for
- * any rest.  In the order of their first letters, from 'a' on.
+ * any rest.  By their first letters.
  */
 
-static const ngx_str_t  ngx_http_ai_headers_dropped[] = {
+static const ngx_str_t  ngx_http_ai_dropped_a[] = {
     ngx_string("accept-encoding"),
     ngx_string("anthropic-organization-id"),
     ngx_string("anthropic-user-profile-id"),
@@ -60,21 +60,57 @@ static const ngx_str_t  ngx_http_ai_headers_dropped[] = {
     ngx_string("api-key"),
     ngx_string("authorization"),
     ngx_string("azureml-*"),
+    ngx_null_string
+};
+
+static const ngx_str_t  ngx_http_ai_dropped_c[] = {
     ngx_string("chatgpt-account-id"),
     ngx_string("cookie"),
     ngx_string("content-encoding"),
     ngx_string("content-type"),
+    ngx_null_string
+};
+
+static const ngx_str_t  ngx_http_ai_dropped_f[] = {
     ngx_string("forwarded"),
+    ngx_null_string
+};
+
+static const ngx_str_t  ngx_http_ai_dropped_i[] = {
     ngx_string("idempotency-key"),
     ngx_string("if-*"),
+    ngx_null_string
+};
+
+static const ngx_str_t  ngx_http_ai_dropped_o[] = {
     ngx_string("ocp-apim-*"),
     ngx_string("openai-organization"),
     ngx_string("openai-project"),
+    ngx_null_string
+};
+
+static const ngx_str_t  ngx_http_ai_dropped_p[] = {
     ngx_string("proxy-*"),
+    ngx_null_string
+};
+
+static const ngx_str_t  ngx_http_ai_dropped_r[] = {
     ngx_string("range"),
     ngx_string("request-id"),
+    ngx_null_string
+};
+
+static const ngx_str_t  ngx_http_ai_dropped_t[] = {
     ngx_string("trailer"),
+    ngx_null_string
+};
+
+static const ngx_str_t  ngx_http_ai_dropped_v[] = {
     ngx_string("via"),
+    ngx_null_string
+};
+
+static const ngx_str_t  ngx_http_ai_dropped_x[] = {
     ngx_string("x-accel-*"),
     ngx_string("x-ai-*"),
     ngx_string("x-api-key"),
@@ -91,6 +127,19 @@ static const ngx_str_t  ngx_http_ai_headers_dropped[] = {
     ngx_string("x-tenant*"),
     ngx_string("x-vertex-*"),
     ngx_null_string
+};
+
+static const ngx_str_t *const  ngx_http_ai_dropped[26] = {
+    ['a' - 'a'] = ngx_http_ai_dropped_a,
+    ['c' - 'a'] = ngx_http_ai_dropped_c,
+    ['f' - 'a'] = ngx_http_ai_dropped_f,
+    ['i' - 'a'] = ngx_http_ai_dropped_i,
+    ['o' - 'a'] = ngx_http_ai_dropped_o,
+    ['p' - 'a'] = ngx_http_ai_dropped_p,
+    ['r' - 'a'] = ngx_http_ai_dropped_r,
+    ['t' - 'a'] = ngx_http_ai_dropped_t,
+    ['v' - 'a'] = ngx_http_ai_dropped_v,
+    ['x' - 'a'] = ngx_http_ai_dropped_x
 };
 
 
@@ -566,24 +615,29 @@ ngx_http_ai_target_sub_handler(ngx_http_request_t *r)
 static ngx_uint_t
 ngx_http_ai_header_dropped(ngx_table_elt_t *h)
 {
-    u_char            c, first, third;
+    u_char            c, third;
     size_t            i, len;
     const ngx_str_t  *name;
 
-    if (h->key.len < 3) {
+    if (h->key.len < 3
+        || h->lowcase_key[0] < 'a' || h->lowcase_key[0] > 'z')
+    {
         return 0;
     }
 
-    first = h->lowcase_key[0];
+    name = ngx_http_ai_dropped[h->lowcase_key[0] - 'a'];
+
+    if (name == NULL) {
+        return 0;
+    }
+
     third = h->lowcase_key[2] == '_' ? '-' : h->lowcase_key[2];
 
-    for (name = ngx_http_ai_headers_dropped;
-         name->len && name->data[0] <= first;
-         name++)
-    {
-        /* the first and the third letter tell nearly all names apart */
+    for ( /* void */ ; name->len; name++) {
 
-        if (name->data[0] != first || name->data[2] != third) {
+        /* the third letter tells nearly all of them apart */
+
+        if (name->data[2] != third) {
             continue;
         }
 

@@ -94,10 +94,7 @@ ngx_http_ai_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
     ctx = ngx_http_ai_ctx(r);
 
     if (ctx == NULL || !ctx->passed
-        || us->host.len != ctx->target->provider->upstream.len
-        || ngx_strncasecmp(us->host.data, ctx->target->provider->upstream.data,
-                           us->host.len)
-           != 0)
+        || us != ctx->target->provider->group)
     {
         ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
                       "ai request for upstream \"%V\" was not admitted, "
