@@ -43,7 +43,7 @@ typedef struct {
     ngx_msec_t        timeout;
     ngx_msec_t        poll;
     size_t            directory;    /* bytes of shared memory */
-    unsigned          notify:1;
+    ngx_uint_t        notify;       /* on|off */
 } ngx_ai_pg_conf_t;
 
 typedef struct ngx_ai_pg_s  ngx_ai_pg_t;

@@ -39,7 +39,7 @@ typedef struct {
     ngx_msec_t        timeout;      /* 50ms */
     ngx_msec_t        lease;        /* 2s */
     ngx_uint_t        nodes;        /* 1 */
-    unsigned          cluster:1;
+    ngx_uint_t        cluster;      /* on|off */
 } ngx_ai_redis_conf_t;
 
 typedef struct ngx_ai_redis_s  ngx_ai_redis_t;

@@ -69,8 +69,8 @@ typedef struct {
     ngx_uint_t                 queue;       /* requests that may wait for it */
     ngx_msec_t                 queue_timeout;
     uint32_t                   gate;        /* AI_GATE_NONE: no capacity */
-    unsigned                   identify:1;
-    unsigned                   cap_completion:1;    /* cap_field */
+    ngx_uint_t                 identify;    /* on|off */
+    ngx_uint_t                 cap_completion;      /* cap_field */
     unsigned                   loopback:1;  /* base is a loopback address */
     unsigned                   private:1;   /* or a private one */
     ngx_uint_t                 index;       /* in mcf->providers */
@@ -119,11 +119,11 @@ typedef struct {
 } ngx_http_ai_candidate_t;
 
 
-typedef enum {
+enum {
     NGX_HTTP_AI_PREFER_WEIGHT = 0,
     NGX_HTTP_AI_PREFER_COST,
     NGX_HTTP_AI_PREFER_LATENCY
-} ngx_http_ai_prefer_t;
+};
 
 
 struct ngx_http_ai_model_s {
@@ -141,7 +141,7 @@ struct ngx_http_ai_model_s {
                                                where there is nothing to choose
                                                by; NULL */
     uint64_t                   salt;        /* of its name */
-    ngx_http_ai_prefer_t       prefer;
+    ngx_uint_t                 prefer;      /* NGX_HTTP_AI_PREFER_... */
     ngx_http_complex_value_t  *sticky;      /* NULL: by tenant */
     ngx_array_t               *statuses;    /* of ngx_uint_t, that fail over
                                                too; NULL: none */
@@ -172,11 +172,11 @@ typedef struct {
     ngx_array_t                key_limits;  /* limit ... per=key */
     ngx_array_t                models;      /* of ngx_str_t patterns */
     ngx_uint_t                 max_output;  /* 0: not set */
-    unsigned                   store_loss:2;    /* 0 local, 1 closed, 2 open */
-    unsigned                   unbounded:2;     /* 0 by cost limit, 1 allow,
-                                                   2 refuse */
-    unsigned                   drain:1;     /* on_abort drain */
-    unsigned                   finish:1;    /* on_revoke finish */
+    ngx_uint_t                 store_loss;  /* 0 local, 1 closed, 2 open */
+    ngx_uint_t                 unbounded;   /* 0 by cost limit, 1 allow,
+                                               2 refuse */
+    ngx_uint_t                 drain;       /* on_abort drain */
+    ngx_uint_t                 finish;      /* on_revoke finish */
     unsigned                   priority:2;  /* 0 best_effort, 1 guaranteed,
                                                2 dedicated */
     unsigned                   slots:1;     /* it, or a tenant of it, has a

@@ -33,6 +33,8 @@ typedef struct {
     ngx_uint_t                 max;
     ngx_uint_t                 flags;
     ngx_http_ai_word_pt        handler;
+    ngx_uint_t                 offset;      /* of the field of b->conf, for */
+    void                      *post;        /* the ngx_http_ai_word_...() */
 } ngx_http_ai_word_t;
 
 /* at most 32 words in a table, the last one with an empty name */
@@ -41,6 +43,7 @@ struct ngx_http_ai_block_s {
     const char                *kind;        /* "ai_model" */
     ngx_str_t                  name;
     ngx_http_ai_word_t        *words;
+    ngx_http_ai_word_t        *word;        /* the one being read */
     ngx_http_ai_main_conf_t   *mcf;
     void                      *conf;        /* what the block describes */
     void                      *data;        /* what only its words need */
@@ -57,6 +60,39 @@ void ngx_http_ai_block_init(ngx_conf_t *cf, ngx_http_ai_block_t *b,
 char *ngx_http_ai_block_parse(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 
 
+/* ---- words of one value, read into the field at their offset ---- */
+
+/* an ngx_uint_t of the ngx_conf_enum_t that post is */
+char *ngx_http_ai_word_enum(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+
+/* off 0, on 1 */
+extern ngx_conf_enum_t  ngx_http_ai_conf_switch[];
+
+/* an ngx_uint_t */
+char *ngx_http_ai_word_positive(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+
+/* an ngx_msec_t above 0 */
+char *ngx_http_ai_word_msec(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+
+/* an ngx_str_t: an NGX_HTTP_AI_NAME */
+char *ngx_http_ai_word_name(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+
+/* an ngx_str_t of the ngx_http_ai_text_t that post is */
+
+typedef struct {
+    size_t                     min;         /* bytes */
+    size_t                     max;
+    const char                *extra;       /* those that may stand beside
+                                               letters and digits; NULL: all */
+    u_char                     first;       /* from this one on, save DEL */
+} ngx_http_ai_text_t;
+
+char *ngx_http_ai_word_text(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+
+/* an ngx_str_t: what ngx_http_ai_secret_password() reads in that file */
+char *ngx_http_ai_word_password(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+
+
 /* ---- parts of words ---- */
 
 /* [A-Za-z0-9._:@-]{1,64}; models: also '/' and '+', 1 to 128; patterns of
@@ -71,6 +107,9 @@ typedef enum {
 /* NGX_CONF_OK, or NGX_CONF_ERROR after an [emerg] */
 char *ngx_http_ai_conf_name(ngx_conf_t *cf, ngx_http_ai_name_t kind,
     ngx_str_t *name);
+
+/* whether all are letters, digits or of "extra" */
+ngx_uint_t ngx_http_ai_conf_chars(ngx_str_t *s, const char *extra);
 
 /* whether an argument begins with "key=" (prefix with its '='); *value is
    what follows */
@@ -91,6 +130,12 @@ char *ngx_http_ai_conf_enum(ngx_conf_t *cf, ngx_conf_enum_t *e,
 
 /* the only argument as a positive number */
 char *ngx_http_ai_conf_positive(ngx_conf_t *cf, ngx_uint_t *number);
+
+/* [emerg] invalid value "..." in "..." directive; returns NGX_CONF_ERROR */
+char *ngx_http_ai_conf_value(ngx_conf_t *cf);
+
+/* [emerg] err in "server" "...", but for NGX_CONF_ERROR; returns that */
+char *ngx_http_ai_conf_server(ngx_conf_t *cf, char *err);
 
 /* [emerg] invalid parameter "..."; returns NGX_CONF_ERROR */
 char *ngx_http_ai_conf_invalid(ngx_conf_t *cf, ngx_str_t *arg);
@@ -177,11 +222,9 @@ char *ngx_http_ai_model_targets(ngx_conf_t *cf, ngx_http_ai_model_t *m);
 
 /* ngx_http_ai_conf_route.c */
 char *ngx_http_ai_model_route(ngx_conf_t *cf, ngx_http_ai_block_t *b);
-char *ngx_http_ai_model_prefer(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 char *ngx_http_ai_model_sticky(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 char *ngx_http_ai_model_attempts(ngx_conf_t *cf, ngx_http_ai_block_t *b);
-char *ngx_http_ai_model_total(ngx_conf_t *cf, ngx_http_ai_block_t *b);
-char *ngx_http_ai_model_retry(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+char *ngx_http_ai_model_time(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 char *ngx_http_ai_model_failover(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 char *ngx_http_ai_model_task(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 
@@ -224,6 +267,9 @@ typedef enum {
 } ngx_http_ai_near_t;
 
 ngx_http_ai_near_t ngx_http_ai_conf_near(struct sockaddr *sockaddr);
+
+/* the first of n that is NGX_HTTP_AI_FAR, or NULL */
+ngx_addr_t *ngx_http_ai_conf_far(ngx_addr_t *addrs, ngx_uint_t n);
 
 
 /* of ai_postgres, when everything has been read: its resolver, and that it is

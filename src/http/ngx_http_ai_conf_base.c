@@ -208,3 +208,16 @@ ngx_http_ai_conf_near(struct sockaddr *sockaddr)
         return NGX_HTTP_AI_LOOPBACK;
     }
 }
+
+
+ngx_addr_t *
+ngx_http_ai_conf_far(ngx_addr_t *addrs, ngx_uint_t n)
+{
+    for ( /* void */ ; n; n--, addrs++) {
+        if (ngx_http_ai_conf_near(addrs->sockaddr) == NGX_HTTP_AI_FAR) {
+            return addrs;
+        }
+    }
+
+    return NULL;
+}

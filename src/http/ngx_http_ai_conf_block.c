@@ -1,6 +1,6 @@
 
 /*
- * Blocks of words, "name { word args; }", and the checked parts of words.
+ * Blocks of words, "name { word args; }", and what is kept of them.
  *
  * nginx parses the block and hands each line to our handler, as it does for
  * "types" and "map"; a table per kind of block says which words there are.
@@ -115,6 +115,7 @@ ngx_http_ai_block_word(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 
         } else {
             b->seen |= bit;
+            b->word = w;
             rv = w->handler(cf, b);
         }
 
@@ -152,160 +153,6 @@ ngx_http_ai_block_include(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 }
 
 
-char *
-ngx_http_ai_conf_name(ngx_conf_t *cf, ngx_http_ai_name_t kind,
-    ngx_str_t *name)
-{
-    size_t       max;
-    u_char       c;
-    ngx_uint_t   i;
-    const char  *extra;
-
-    static const char  *extras[] = { "._:@-", "._:@-/+", "._:@-/+*" };
-
-    max = (kind == NGX_HTTP_AI_NAME) ? NGX_HTTP_AI_NAME_LEN : AI_MODEL_LEN;
-    extra = extras[kind];
-
-    if (name->len == 0 || name->len > max) {
-        goto invalid;
-    }
-
-    for (i = 0; i < name->len; i++) {
-        c = name->data[i];
-
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-            || (c >= '0' && c <= '9'))
-        {
-            continue;
-        }
-
-        if (c == '\0' || ngx_strchr(extra, c) == NULL) {
-            goto invalid;
-        }
-    }
-
-    return NGX_CONF_OK;
-
-invalid:
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid name \"%V\", it must be 1 to %uz characters "
-                       "of A-Z a-z 0-9 %s", name, max, extra);
-
-    return NGX_CONF_ERROR;
-}
-
-
-ngx_uint_t
-ngx_http_ai_conf_param(ngx_str_t *arg, const char *prefix, ngx_str_t *value)
-{
-    size_t  len;
-
-    len = ngx_strlen(prefix);
-
-    if (arg->len < len || ngx_strncmp(arg->data, prefix, len) != 0) {
-        return 0;
-    }
-
-    value->data = arg->data + len;
-    value->len = arg->len - len;
-
-    return 1;
-}
-
-
-ngx_int_t
-ngx_http_ai_conf_number(ngx_str_t *value, ngx_uint_t min, ngx_uint_t *number)
-{
-    ngx_int_t  n;
-
-    n = ngx_atoi(value->data, value->len);
-
-    if (n == NGX_ERROR || n < (ngx_int_t) min || n > NGX_HTTP_AI_NUMBER_MAX) {
-        return NGX_ERROR;
-    }
-
-    *number = n;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_ai_conf_msec(ngx_str_t *value, ngx_msec_t min, ngx_msec_t *msec)
-{
-    ngx_int_t  n;
-
-    if (value->len == 0) {
-        return NGX_ERROR;
-    }
-
-    n = ngx_parse_time(value, 0);
-
-    /* a timer is a signed difference of ngx_msec_t: stay far from its end */
-
-    if (n == NGX_ERROR || n < (ngx_int_t) min || n > NGX_HTTP_AI_NUMBER_MAX) {
-        return NGX_ERROR;
-    }
-
-    *msec = n;
-
-    return NGX_OK;
-}
-
-
-char *
-ngx_http_ai_conf_enum(ngx_conf_t *cf, ngx_conf_enum_t *e, ngx_uint_t *number)
-{
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    for ( /* void */ ; e->name.len; e++) {
-
-        if (e->name.len == value[1].len
-            && ngx_strncmp(e->name.data, value[1].data, e->name.len) == 0)
-        {
-            *number = e->value;
-            return NGX_CONF_OK;
-        }
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid value \"%V\" in \"%V\" directive",
-                       &value[1], &value[0]);
-
-    return NGX_CONF_ERROR;
-}
-
-
-char *
-ngx_http_ai_conf_positive(ngx_conf_t *cf, ngx_uint_t *number)
-{
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    if (ngx_http_ai_conf_number(&value[1], 1, number) != NGX_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid number \"%V\" in \"%V\" directive",
-                           &value[1], &value[0]);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-char *
-ngx_http_ai_conf_invalid(ngx_conf_t *cf, ngx_str_t *arg)
-{
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"", arg);
-
-    return NGX_CONF_ERROR;
-}
-
-
 void ngx_cdecl
 ngx_http_ai_conf_error(ngx_conf_t *cf, u_char *file, ngx_uint_t line,
     const char *fmt, ...)
@@ -319,33 +166,6 @@ ngx_http_ai_conf_error(ngx_conf_t *cf, u_char *file, ngx_uint_t line,
 
     ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%*s in %s:%ui",
                   (size_t) (p - text), text, file, line);
-}
-
-
-char *
-ngx_http_ai_conf_patterns(ngx_conf_t *cf, ngx_array_t *models,
-    ngx_str_t *value, ngx_uint_t n)
-{
-    char       *rv;
-    ngx_str_t  *s;
-
-    for ( /* void */ ; n; n--, value++) {
-
-        rv = ngx_http_ai_conf_name(cf, NGX_HTTP_AI_NAME_PATTERN, value);
-
-        if (rv != NGX_CONF_OK) {
-            return rv;
-        }
-
-        s = ngx_array_push(models);
-        if (s == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        *s = *value;
-    }
-
-    return NGX_CONF_OK;
 }
 
 

@@ -46,17 +46,12 @@ ngx_http_ai_plan_cache(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 {
     ngx_http_ai_plan_t *plan = b->conf;
 
-    char             *rv;
-    ngx_int_t         n;
-    ngx_str_t        *value, s;
-    ngx_uint_t        i, on;
-    ngx_conf_enum_t   words[] = {
-        { ngx_string("off"), 0 },
-        { ngx_string("on"), 1 },
-        { ngx_null_string, 0 }
-    };
+    char        *rv;
+    ngx_int_t    n;
+    ngx_str_t   *value, s;
+    ngx_uint_t   i, on;
 
-    rv = ngx_http_ai_conf_enum(cf, words, &on);
+    rv = ngx_http_ai_conf_enum(cf, ngx_http_ai_conf_switch, &on);
     if (rv != NGX_CONF_OK) {
         return rv;
     }

@@ -8,53 +8,64 @@
 #include "ngx_http_ai_conf.h"
 
 
-static char *ngx_http_ai_model_context(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
-static char *ngx_http_ai_model_max_output(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
 static char *ngx_http_ai_model_end(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 static char *ngx_http_ai_model_virtual(ngx_conf_t *cf,
     ngx_http_ai_block_t *b);
 
 
+static ngx_conf_enum_t  ngx_http_ai_model_prefers[] = {
+    { ngx_string("weight"), NGX_HTTP_AI_PREFER_WEIGHT },
+    { ngx_string("cost"), NGX_HTTP_AI_PREFER_COST },
+    { ngx_string("latency"), NGX_HTTP_AI_PREFER_LATENCY },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_http_ai_word_t  ngx_http_ai_model_words[] = {
 
     { ngx_string("price"), 1, 16, 0,
-      ngx_http_ai_model_price },
+      ngx_http_ai_model_price, 0, NULL },
 
-    { ngx_string("unit"), 1, AI_UNIT_N, 0, ngx_http_ai_model_unit },
+    { ngx_string("unit"), 1, AI_UNIT_N, 0, ngx_http_ai_model_unit, 0, NULL },
 
     { ngx_string("context"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_model_context },
+      ngx_http_ai_word_positive,
+      offsetof(ngx_http_ai_model_t, context), NULL },
 
     { ngx_string("max_output"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_model_max_output },
+      ngx_http_ai_word_positive,
+      offsetof(ngx_http_ai_model_t, max_output), NULL },
 
-    { ngx_string("target"), 1, 16, 0, ngx_http_ai_model_target },
-    { ngx_string("fallback"), 1, 16, 0, ngx_http_ai_model_target },
-    { ngx_string("route"), 1, 16, 0, ngx_http_ai_model_route },
+    { ngx_string("target"), 1, 16, 0, ngx_http_ai_model_target, 0, NULL },
+    { ngx_string("fallback"), 1, 16, 0, ngx_http_ai_model_target, 0, NULL },
+    { ngx_string("route"), 1, 16, 0, ngx_http_ai_model_route, 0, NULL },
 
     { ngx_string("prefer"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_model_prefer },
+      ngx_http_ai_word_enum,
+      offsetof(ngx_http_ai_model_t, prefer),
+      ngx_http_ai_model_prefers },
 
     { ngx_string("sticky"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_model_sticky },
+      ngx_http_ai_model_sticky, 0, NULL },
 
     { ngx_string("attempts"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_model_attempts },
+      ngx_http_ai_model_attempts, 0, NULL },
 
-    { ngx_string("total"), 1, 1, NGX_HTTP_AI_ONCE, ngx_http_ai_model_total },
-    { ngx_string("retry"), 1, 1, NGX_HTTP_AI_ONCE, ngx_http_ai_model_retry },
+    { ngx_string("total"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_model_time, 0, NULL },
+
+    { ngx_string("retry"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_model_time, 0, NULL },
 
     { ngx_string("failover"), 1, 64, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_model_failover },
+      ngx_http_ai_model_failover, 0, NULL },
 
-    { ngx_string("task"), 2, 2, 0, ngx_http_ai_model_task },
+    { ngx_string("task"), 2, 2, 0, ngx_http_ai_model_task, 0, NULL },
 
     { ngx_string("default"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_model_task },
+      ngx_http_ai_model_task, 0, NULL },
 
-    { ngx_null_string, 0, 0, 0, NULL }
+    { ngx_null_string, 0, 0, 0, NULL, 0, NULL }
 };
 
 
@@ -158,24 +169,6 @@ ngx_http_ai_model_virtual(ngx_conf_t *cf, ngx_http_ai_block_t *b)
     }
 
     return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_ai_model_context(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_http_ai_model_t *m = b->conf;
-
-    return ngx_http_ai_conf_positive(cf, &m->context);
-}
-
-
-static char *
-ngx_http_ai_model_max_output(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_http_ai_model_t *m = b->conf;
-
-    return ngx_http_ai_conf_positive(cf, &m->max_output);
 }
 
 

@@ -9,51 +9,9 @@
 
 static char *ngx_http_ai_plan_limit(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 static char *ngx_http_ai_plan_models(ngx_conf_t *cf, ngx_http_ai_block_t *b);
-static char *ngx_http_ai_plan_max_output(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
-static char *ngx_http_ai_plan_store_loss(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
-static char *ngx_http_ai_plan_unbounded(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
-static char *ngx_http_ai_plan_on_abort(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
-static char *ngx_http_ai_plan_on_revoke(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
 static char *ngx_http_ai_plan_priority(ngx_conf_t *cf,
     ngx_http_ai_block_t *b);
 static char *ngx_http_ai_plan_queue(ngx_conf_t *cf, ngx_http_ai_block_t *b);
-
-
-static ngx_http_ai_word_t  ngx_http_ai_plan_words[] = {
-
-    { ngx_string("limit"), 2, 4, 0, ngx_http_ai_plan_limit },
-
-    { ngx_string("models"), 1, 1000, 0, ngx_http_ai_plan_models },
-
-    { ngx_string("max_output"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_plan_max_output },
-
-    { ngx_string("on_store_loss"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_plan_store_loss },
-
-    { ngx_string("unbounded"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_plan_unbounded },
-
-    { ngx_string("on_abort"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_plan_on_abort },
-
-    { ngx_string("on_revoke"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_plan_on_revoke },
-
-    { ngx_string("priority"), 1, 2, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_plan_priority },
-
-    { ngx_string("queue"), 1, 2, NGX_HTTP_AI_ONCE, ngx_http_ai_plan_queue },
-
-    { ngx_string("cache"), 1, 3, NGX_HTTP_AI_ONCE, ngx_http_ai_plan_cache },
-
-    { ngx_null_string, 0, 0, 0, NULL }
-};
 
 
 static ngx_conf_enum_t  ngx_http_ai_plan_store_losses[] = {
@@ -90,6 +48,49 @@ static ngx_conf_enum_t  ngx_http_ai_plan_priorities[] = {
     { ngx_string("guaranteed"), 1 },
     { ngx_string("dedicated"), 2 },
     { ngx_null_string, 0 }
+};
+
+
+static ngx_http_ai_word_t  ngx_http_ai_plan_words[] = {
+
+    { ngx_string("limit"), 2, 4, 0, ngx_http_ai_plan_limit, 0, NULL },
+
+    { ngx_string("models"), 1, 1000, 0, ngx_http_ai_plan_models, 0, NULL },
+
+    { ngx_string("max_output"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_positive,
+      offsetof(ngx_http_ai_plan_t, max_output), NULL },
+
+    { ngx_string("on_store_loss"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_enum,
+      offsetof(ngx_http_ai_plan_t, store_loss),
+      ngx_http_ai_plan_store_losses },
+
+    { ngx_string("unbounded"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_enum,
+      offsetof(ngx_http_ai_plan_t, unbounded),
+      ngx_http_ai_plan_unboundeds },
+
+    { ngx_string("on_abort"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_enum,
+      offsetof(ngx_http_ai_plan_t, drain),
+      ngx_http_ai_plan_on_aborts },
+
+    { ngx_string("on_revoke"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_enum,
+      offsetof(ngx_http_ai_plan_t, finish),
+      ngx_http_ai_plan_on_revokes },
+
+    { ngx_string("priority"), 1, 2, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_plan_priority, 0, NULL },
+
+    { ngx_string("queue"), 1, 2, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_plan_queue, 0, NULL },
+
+    { ngx_string("cache"), 1, 3, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_plan_cache, 0, NULL },
+
+    { ngx_null_string, 0, 0, 0, NULL, 0, NULL }
 };
 
 
@@ -169,87 +170,6 @@ ngx_http_ai_plan_models(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 
     return ngx_http_ai_conf_patterns(cf, &plan->models, &value[1],
                                      cf->args->nelts - 1);
-}
-
-
-static char *
-ngx_http_ai_plan_max_output(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_http_ai_plan_t *plan = b->conf;
-
-    return ngx_http_ai_conf_positive(cf, &plan->max_output);
-}
-
-
-static char *
-ngx_http_ai_plan_store_loss(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_http_ai_plan_t *plan = b->conf;
-
-    char        *rv;
-    ngx_uint_t   n;
-
-    rv = ngx_http_ai_conf_enum(cf, ngx_http_ai_plan_store_losses, &n);
-
-    if (rv == NGX_CONF_OK) {
-        plan->store_loss = n;
-    }
-
-    return rv;
-}
-
-
-static char *
-ngx_http_ai_plan_unbounded(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_http_ai_plan_t *plan = b->conf;
-
-    char        *rv;
-    ngx_uint_t   n;
-
-    rv = ngx_http_ai_conf_enum(cf, ngx_http_ai_plan_unboundeds, &n);
-
-    if (rv == NGX_CONF_OK) {
-        plan->unbounded = n;
-    }
-
-    return rv;
-}
-
-
-static char *
-ngx_http_ai_plan_on_abort(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_http_ai_plan_t *plan = b->conf;
-
-    char        *rv;
-    ngx_uint_t   n;
-
-    rv = ngx_http_ai_conf_enum(cf, ngx_http_ai_plan_on_aborts, &n);
-
-    if (rv == NGX_CONF_OK) {
-        plan->drain = n;
-    }
-
-    return rv;
-}
-
-
-static char *
-ngx_http_ai_plan_on_revoke(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_http_ai_plan_t *plan = b->conf;
-
-    char        *rv;
-    ngx_uint_t   n;
-
-    rv = ngx_http_ai_conf_enum(cf, ngx_http_ai_plan_on_revokes, &n);
-
-    if (rv == NGX_CONF_OK) {
-        plan->finish = n;
-    }
-
-    return rv;
 }
 
 

@@ -10,7 +10,6 @@
 
 
 #define NGX_HTTP_AI_PG_PORT       5432
-#define NGX_HTTP_AI_PG_NAME_LEN   63        /* the server cuts longer ones */
 #define NGX_HTTP_AI_PG_DIRECTORY  (16 * 1024 * 1024)
 #define NGX_HTTP_AI_PG_SOCKET     "/.s.PGSQL."
 
@@ -28,23 +27,12 @@ static char *ngx_http_ai_postgres_url(ngx_conf_t *cf, ngx_ai_pg_conf_t *pg,
 static char *ngx_http_ai_postgres_unix(ngx_ai_pg_conf_t *pg, ngx_url_t *u);
 static char *ngx_http_ai_postgres_host(ngx_conf_t *cf, ngx_ai_pg_conf_t *pg,
     ngx_url_t *u);
-static char *ngx_http_ai_postgres_name(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
-static char *ngx_http_ai_postgres_password(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
-static char *ngx_http_ai_postgres_ssl(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 static char *ngx_http_ai_postgres_trusted(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
-static char *ngx_http_ai_postgres_time(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
-static char *ngx_http_ai_postgres_notify(ngx_conf_t *cf,
     ngx_http_ai_block_t *b);
 static char *ngx_http_ai_postgres_directory(ngx_conf_t *cf,
     ngx_http_ai_block_t *b);
 static char *ngx_http_ai_postgres_end(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 static const char *ngx_http_ai_postgres_tls(ngx_ai_pg_conf_t *pg);
-static ngx_uint_t ngx_http_ai_postgres_far(ngx_ai_pg_conf_t *pg);
-static char *ngx_http_ai_postgres_value(ngx_conf_t *cf);
 
 
 /* what the block's end needs to know of the server's address */
@@ -55,47 +43,9 @@ typedef struct {
 } ngx_http_ai_postgres_ctx_t;
 
 
-static ngx_http_ai_word_t  ngx_http_ai_postgres_words[] = {
+/* the server cuts longer ones */
 
-    { ngx_string("server"), 1, 2, NGX_HTTP_AI_ONCE|NGX_HTTP_AI_NEEDED,
-      ngx_http_ai_postgres_server },
-
-    { ngx_string("database"), 1, 1, NGX_HTTP_AI_ONCE|NGX_HTTP_AI_NEEDED,
-      ngx_http_ai_postgres_name },
-
-    { ngx_string("user"), 1, 1, NGX_HTTP_AI_ONCE|NGX_HTTP_AI_NEEDED,
-      ngx_http_ai_postgres_name },
-
-    { ngx_string("password_file"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_postgres_password },
-
-    { ngx_string("admin_user"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_postgres_name },
-
-    { ngx_string("admin_password_file"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_postgres_password },
-
-    { ngx_string("ssl"), 1, 1, NGX_HTTP_AI_ONCE, ngx_http_ai_postgres_ssl },
-
-    { ngx_string("ssl_trusted_certificate"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_postgres_trusted },
-
-    { ngx_string("connect_timeout"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_postgres_time },
-
-    { ngx_string("timeout"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_postgres_time },
-
-    { ngx_string("poll"), 1, 1, NGX_HTTP_AI_ONCE, ngx_http_ai_postgres_time },
-
-    { ngx_string("notify"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_postgres_notify },
-
-    { ngx_string("directory"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_postgres_directory },
-
-    { ngx_null_string, 0, 0, 0, NULL }
-};
+static ngx_http_ai_text_t  ngx_http_ai_postgres_name = { 1, 63, NULL, ' ' };
 
 
 static ngx_conf_enum_t  ngx_http_ai_postgres_ssls[] = {
@@ -106,10 +56,63 @@ static ngx_conf_enum_t  ngx_http_ai_postgres_ssls[] = {
 };
 
 
-static ngx_conf_enum_t  ngx_http_ai_postgres_switch[] = {
-    { ngx_string("off"), 0 },
-    { ngx_string("on"), 1 },
-    { ngx_null_string, 0 }
+static ngx_http_ai_word_t  ngx_http_ai_postgres_words[] = {
+
+    { ngx_string("server"), 1, 2, NGX_HTTP_AI_ONCE|NGX_HTTP_AI_NEEDED,
+      ngx_http_ai_postgres_server, 0, NULL },
+
+    { ngx_string("database"), 1, 1, NGX_HTTP_AI_ONCE|NGX_HTTP_AI_NEEDED,
+      ngx_http_ai_word_text,
+      offsetof(ngx_ai_pg_conf_t, database),
+      &ngx_http_ai_postgres_name },
+
+    { ngx_string("user"), 1, 1, NGX_HTTP_AI_ONCE|NGX_HTTP_AI_NEEDED,
+      ngx_http_ai_word_text,
+      offsetof(ngx_ai_pg_conf_t, user),
+      &ngx_http_ai_postgres_name },
+
+    { ngx_string("password_file"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_password,
+      offsetof(ngx_ai_pg_conf_t, password), NULL },
+
+    { ngx_string("admin_user"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_text,
+      offsetof(ngx_ai_pg_conf_t, admin_user),
+      &ngx_http_ai_postgres_name },
+
+    { ngx_string("admin_password_file"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_password,
+      offsetof(ngx_ai_pg_conf_t, admin_password), NULL },
+
+    { ngx_string("ssl"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_enum,
+      offsetof(ngx_ai_pg_conf_t, ssl),
+      ngx_http_ai_postgres_ssls },
+
+    { ngx_string("ssl_trusted_certificate"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_postgres_trusted, 0, NULL },
+
+    { ngx_string("connect_timeout"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_msec,
+      offsetof(ngx_ai_pg_conf_t, connect_timeout), NULL },
+
+    { ngx_string("timeout"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_msec,
+      offsetof(ngx_ai_pg_conf_t, timeout), NULL },
+
+    { ngx_string("poll"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_msec,
+      offsetof(ngx_ai_pg_conf_t, poll), NULL },
+
+    { ngx_string("notify"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_enum,
+      offsetof(ngx_ai_pg_conf_t, notify),
+      ngx_http_ai_conf_switch },
+
+    { ngx_string("directory"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_postgres_directory, 0, NULL },
+
+    { ngx_null_string, 0, 0, 0, NULL, 0, NULL }
 };
 
 
@@ -205,13 +208,7 @@ ngx_http_ai_postgres_server(ngx_conf_t *cf, ngx_http_ai_block_t *b)
     }
 
     if (err) {
-
-        if (err != NGX_CONF_ERROR) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "%s in \"server\" \"%V\"", err, &value[1]);
-        }
-
-        return NGX_CONF_ERROR;
+        return ngx_http_ai_conf_server(cf, err);
     }
 
     pg->addrs = u.addrs;
@@ -268,15 +265,13 @@ ngx_http_ai_postgres_url(ngx_conf_t *cf, ngx_ai_pg_conf_t *pg, ngx_url_t *u,
     ngx_uint_t resolve)
 {
     char        *err;
-    in_port_t    port;
     ngx_uint_t   i;
 
     if (ngx_parse_url(cf->pool, u) != NGX_OK) {
         return u->err ? u->err : NGX_CONF_ERROR;
     }
 
-    port = u->port;
-    pg->port = port;
+    pg->port = u->port;
 
     if (u->naddrs) {
         return resolve ? "an address is not resolved" : NULL;
@@ -293,7 +288,7 @@ ngx_http_ai_postgres_url(ngx_conf_t *cf, ngx_ai_pg_conf_t *pg, ngx_url_t *u,
     }
 
     for (i = 0; i < u->naddrs; i++) {
-        ngx_inet_set_port(u->addrs[i].sockaddr, port);
+        ngx_inet_set_port(u->addrs[i].sockaddr, pg->port);
     }
 
     return NULL;
@@ -303,18 +298,7 @@ ngx_http_ai_postgres_url(ngx_conf_t *cf, ngx_ai_pg_conf_t *pg, ngx_url_t *u,
 static char *
 ngx_http_ai_postgres_host(ngx_conf_t *cf, ngx_ai_pg_conf_t *pg, ngx_url_t *u)
 {
-    u_char  *p;
-
-    for (p = u->host.data; p < u->host.data + u->host.len; p++) {
-        if (!(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z')
-            && !(*p >= '0' && *p <= '9') && *p != '.' && *p != '-'
-            && *p != '_')
-        {
-            return "invalid host";
-        }
-    }
-
-    if (u->host.len > 253) {
+    if (u->host.len > 253 || !ngx_http_ai_conf_chars(&u->host, ".-_")) {
         return "invalid host";
     }
 
@@ -327,71 +311,6 @@ ngx_http_ai_postgres_host(ngx_conf_t *cf, ngx_ai_pg_conf_t *pg, ngx_url_t *u)
     (void) ngx_cpystrn(pg->host.data, u->host.data, u->host.len + 1);
 
     return NULL;
-}
-
-
-/* database, user, admin_user */
-
-static char *
-ngx_http_ai_postgres_name(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_ai_pg_conf_t *pg = b->conf;
-
-    u_char     *p;
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    if (value[1].len == 0 || value[1].len > NGX_HTTP_AI_PG_NAME_LEN) {
-        return ngx_http_ai_postgres_value(cf);
-    }
-
-    for (p = value[1].data; p < value[1].data + value[1].len; p++) {
-        if (*p < 0x20 || *p == 0x7f) {
-            return ngx_http_ai_postgres_value(cf);
-        }
-    }
-
-    switch (value[0].data[0]) {
-
-    case 'd':
-        pg->database = value[1];
-        break;
-
-    case 'u':
-        pg->user = value[1];
-        break;
-
-    default:
-        pg->admin_user = value[1];
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_ai_postgres_password(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_ai_pg_conf_t *pg = b->conf;
-
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    return ngx_http_ai_secret_password(cf, &value[1],
-                                       value[0].data[0] == 'a'
-                                       ? &pg->admin_password
-                                       : &pg->password);
-}
-
-
-static char *
-ngx_http_ai_postgres_ssl(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_ai_pg_conf_t *pg = b->conf;
-
-    return ngx_http_ai_conf_enum(cf, ngx_http_ai_postgres_ssls, &pg->ssl);
 }
 
 
@@ -446,56 +365,6 @@ ngx_http_ai_postgres_trusted(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 
 
 static char *
-ngx_http_ai_postgres_time(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_ai_pg_conf_t *pg = b->conf;
-
-    ngx_str_t   *value;
-    ngx_msec_t  *msec;
-
-    value = cf->args->elts;
-
-    switch (value[0].data[0]) {
-
-    case 'c':
-        msec = &pg->connect_timeout;
-        break;
-
-    case 't':
-        msec = &pg->timeout;
-        break;
-
-    default:
-        msec = &pg->poll;
-    }
-
-    if (ngx_http_ai_conf_msec(&value[1], 1, msec) != NGX_OK) {
-        return ngx_http_ai_postgres_value(cf);
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_ai_postgres_notify(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_ai_pg_conf_t *pg = b->conf;
-
-    char        *rv;
-    ngx_uint_t   on;
-
-    rv = ngx_http_ai_conf_enum(cf, ngx_http_ai_postgres_switch, &on);
-
-    if (rv == NGX_CONF_OK) {
-        pg->notify = on;
-    }
-
-    return rv;
-}
-
-
-static char *
 ngx_http_ai_postgres_directory(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 {
     ngx_ai_pg_conf_t *pg = b->conf;
@@ -508,7 +377,7 @@ ngx_http_ai_postgres_directory(ngx_conf_t *cf, ngx_http_ai_block_t *b)
     size = ngx_parse_size(&value[1]);
 
     if (size == NGX_ERROR || size == 0) {
-        return ngx_http_ai_postgres_value(cf);
+        return ngx_http_ai_conf_value(cf);
     }
 
     if ((size_t) size < ai_dir_min_size()) {
@@ -552,7 +421,9 @@ ngx_http_ai_postgres_end(ngx_conf_t *cf, ngx_http_ai_block_t *b)
         return NGX_CONF_ERROR;
     }
 
-    if (pg->ssl == NGX_HTTP_AI_PG_SSL_OFF && ngx_http_ai_postgres_far(pg)) {
+    if (pg->ssl == NGX_HTTP_AI_PG_SSL_OFF
+        && ngx_http_ai_conf_far(pg->addrs, pg->naddrs))
+    {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "passwords and tenants' data go to \"%V\" of "
                       "ai_postgres without ssl in %s:%ui",
@@ -585,25 +456,6 @@ ngx_http_ai_postgres_tls(ngx_ai_pg_conf_t *pg)
     }
 
     return NULL;
-}
-
-
-/* whether an address known by now is neither loopback nor private */
-
-static ngx_uint_t
-ngx_http_ai_postgres_far(ngx_ai_pg_conf_t *pg)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < pg->naddrs; i++) {
-        if (ngx_http_ai_conf_near(pg->addrs[i].sockaddr)
-            == NGX_HTTP_AI_FAR)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 
@@ -643,19 +495,4 @@ ngx_http_ai_conf_postgres(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
     ngx_conf_init_msec_value(pg->resolver_timeout, 30000);
 
     return NGX_OK;
-}
-
-
-static char *
-ngx_http_ai_postgres_value(ngx_conf_t *cf)
-{
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid value \"%V\" in \"%V\" directive",
-                       &value[1], &value[0]);
-
-    return NGX_CONF_ERROR;
 }

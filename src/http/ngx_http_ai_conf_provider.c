@@ -22,57 +22,7 @@ static char *ngx_http_ai_provider_capacity(ngx_conf_t *cf,
     ngx_http_ai_block_t *b);
 static char *ngx_http_ai_provider_upstream(ngx_conf_t *cf,
     ngx_http_ai_block_t *b);
-static char *ngx_http_ai_provider_cap_field(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
-static char *ngx_http_ai_provider_identify(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
-static char *ngx_http_ai_provider_version(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
 static char *ngx_http_ai_provider_end(ngx_conf_t *cf, ngx_http_ai_block_t *b);
-
-
-/* what is checked when the block ends, since the order of words is free */
-
-typedef struct {
-    ngx_http_ai_provider_t    *provider;
-    ngx_str_t                  host;        /* of base, without the port */
-    ngx_uint_t                 cap_field;   /* 0 not set, 1 max_tokens,
-                                               2 max_completion_tokens */
-    ngx_str_t                  upstream;
-    ngx_str_t                  api_version;
-} ngx_http_ai_provider_ctx_t;
-
-
-static ngx_http_ai_word_t  ngx_http_ai_provider_words[] = {
-
-    { ngx_string("api"), 1, 1, NGX_HTTP_AI_ONCE|NGX_HTTP_AI_NEEDED,
-      ngx_http_ai_provider_api },
-
-    { ngx_string("base"), 1, 1, NGX_HTTP_AI_ONCE|NGX_HTTP_AI_NEEDED,
-      ngx_http_ai_provider_base },
-
-    { ngx_string("key"), 1, 1, 0, ngx_http_ai_provider_key },
-
-    { ngx_string("breaker"), 1, 5, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_provider_breaker },
-
-    { ngx_string("capacity"), 1, 3, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_provider_capacity },
-
-    { ngx_string("upstream"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_provider_upstream },
-
-    { ngx_string("cap_field"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_provider_cap_field },
-
-    { ngx_string("identify"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_provider_identify },
-
-    { ngx_string("api_version"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_provider_version },
-
-    { ngx_null_string, 0, 0, 0, NULL }
-};
 
 
 static ngx_conf_enum_t  ngx_http_ai_provider_apis[] = {
@@ -85,16 +35,47 @@ static ngx_conf_enum_t  ngx_http_ai_provider_apis[] = {
 
 
 static ngx_conf_enum_t  ngx_http_ai_provider_cap_fields[] = {
-    { ngx_string("max_tokens"), 1 },
-    { ngx_string("max_completion_tokens"), 2 },
+    { ngx_string("max_tokens"), 0 },
+    { ngx_string("max_completion_tokens"), 1 },
     { ngx_null_string, 0 }
 };
 
 
-static ngx_conf_enum_t  ngx_http_ai_provider_switch[] = {
-    { ngx_string("off"), 0 },
-    { ngx_string("on"), 1 },
-    { ngx_null_string, 0 }
+static ngx_http_ai_word_t  ngx_http_ai_provider_words[] = {
+
+    { ngx_string("api"), 1, 1, NGX_HTTP_AI_ONCE|NGX_HTTP_AI_NEEDED,
+      ngx_http_ai_provider_api, 0, NULL },
+
+    { ngx_string("base"), 1, 1, NGX_HTTP_AI_ONCE|NGX_HTTP_AI_NEEDED,
+      ngx_http_ai_provider_base, 0, NULL },
+
+    { ngx_string("key"), 1, 1, 0, ngx_http_ai_provider_key, 0, NULL },
+
+    { ngx_string("breaker"), 1, 5, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_provider_breaker, 0, NULL },
+
+    { ngx_string("capacity"), 1, 3, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_provider_capacity, 0, NULL },
+
+    { ngx_string("upstream"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_provider_upstream,
+      offsetof(ngx_http_ai_provider_t, upstream), NULL },
+
+    { ngx_string("cap_field"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_enum,
+      offsetof(ngx_http_ai_provider_t, cap_completion),
+      ngx_http_ai_provider_cap_fields },
+
+    { ngx_string("identify"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_enum,
+      offsetof(ngx_http_ai_provider_t, identify),
+      ngx_http_ai_conf_switch },
+
+    { ngx_string("api_version"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_name,
+      offsetof(ngx_http_ai_provider_t, api_version), NULL },
+
+    { ngx_null_string, 0, 0, 0, NULL, 0, NULL }
 };
 
 
@@ -103,10 +84,10 @@ ngx_http_ai_provider(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_ai_main_conf_t *mcf = conf;
 
-    char                        *rv;
-    ngx_http_ai_block_t          b;
-    ngx_http_ai_provider_t      *p, **slot;
-    ngx_http_ai_provider_ctx_t   ctx;
+    char                    *rv;
+    ngx_str_t                host;
+    ngx_http_ai_block_t      b;
+    ngx_http_ai_provider_t  *p, **slot;
 
     ngx_http_ai_block_init(cf, &b, mcf);
 
@@ -150,13 +131,11 @@ ngx_http_ai_provider(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     p->breaker_requests = 20;
     p->queue_timeout = 2000;
     p->gate = AI_GATE_NONE;
-
-    ngx_memzero(&ctx, sizeof(ngx_http_ai_provider_ctx_t));
-    ctx.provider = p;
+    p->cap_completion = NGX_CONF_UNSET_UINT;
 
     b.words = ngx_http_ai_provider_words;
     b.conf = p;
-    b.data = &ctx;
+    b.data = &host;
 
     rv = ngx_http_ai_block_parse(cf, &b);
     if (rv != NGX_CONF_OK) {
@@ -208,14 +187,12 @@ ngx_http_ai_provider_api(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 static char *
 ngx_http_ai_provider_base(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 {
-    ngx_http_ai_provider_ctx_t *ctx = b->data;
-
     char       *err;
     ngx_str_t  *value;
 
     value = cf->args->elts;
 
-    err = ngx_http_ai_conf_base(b->conf, &value[1], &ctx->host);
+    err = ngx_http_ai_conf_base(b->conf, &value[1], b->data);
 
     if (err) {
 
@@ -377,13 +354,9 @@ ngx_http_ai_provider_capacity(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 static char *
 ngx_http_ai_provider_upstream(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 {
-    ngx_http_ai_provider_ctx_t *ctx = b->data;
-
     ngx_str_t  *value;
 
     value = cf->args->elts;
-
-    ctx->upstream = value[1];
 
     /* it becomes the host of a URL, where '/', '@' and ':' have meanings */
 
@@ -396,65 +369,20 @@ ngx_http_ai_provider_upstream(ngx_conf_t *cf, ngx_http_ai_block_t *b)
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_ai_conf_name(cf, NGX_HTTP_AI_NAME, &value[1]);
-}
-
-
-static char *
-ngx_http_ai_provider_cap_field(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_http_ai_provider_ctx_t *ctx = b->data;
-
-    return ngx_http_ai_conf_enum(cf, ngx_http_ai_provider_cap_fields,
-                                 &ctx->cap_field);
-}
-
-
-static char *
-ngx_http_ai_provider_identify(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_http_ai_provider_t *p = b->conf;
-
-    char        *rv;
-    ngx_uint_t   on;
-
-    rv = ngx_http_ai_conf_enum(cf, ngx_http_ai_provider_switch, &on);
-
-    if (rv == NGX_CONF_OK) {
-        p->identify = on;
-    }
-
-    return rv;
-}
-
-
-static char *
-ngx_http_ai_provider_version(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_http_ai_provider_ctx_t *ctx = b->data;
-
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    ctx->api_version = value[1];
-
-    return ngx_http_ai_conf_name(cf, NGX_HTTP_AI_NAME, &value[1]);
+    return ngx_http_ai_word_name(cf, b);
 }
 
 
 static char *
 ngx_http_ai_provider_end(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 {
-    ngx_http_ai_provider_t      *p = b->conf;
-    ngx_http_ai_provider_ctx_t  *ctx = b->data;
+    ngx_http_ai_provider_t  *p = b->conf;
+    ngx_str_t               *host = b->data;
 
     ngx_str_t   *key;
     ngx_uint_t   i;
 
-    p->upstream = ctx->upstream.len ? ctx->upstream : ctx->host;
-
-    if (ctx->upstream.len == 0 && ctx->host.len != p->host.len) {
+    if (p->upstream.len == 0 && host->len != p->host.len) {
         ngx_http_ai_conf_error(cf, p->file, p->line,
                                "\"upstream\" is missing in ai_provider "
                                "\"%V\" whose base has a port or an IPv6 "
@@ -462,24 +390,22 @@ ngx_http_ai_provider_end(ngx_conf_t *cf, ngx_http_ai_block_t *b)
         return NGX_CONF_ERROR;
     }
 
-    if (ctx->api_version.len && p->api != AI_DIALECT_AZURE) {
+    if (p->upstream.len == 0) {
+        p->upstream = *host;
+    }
+
+    if (p->api_version.len && p->api != AI_DIALECT_AZURE) {
         ngx_http_ai_conf_error(cf, p->file, p->line,
                                "\"api_version\" needs \"api azure\" in "
                                "ai_provider \"%V\"", &p->name);
         return NGX_CONF_ERROR;
     }
 
-    if (p->api == AI_DIALECT_AZURE) {
+    if (p->api_version.len == 0 && p->api == AI_DIALECT_AZURE) {
         ngx_str_set(&p->api_version, NGX_HTTP_AI_API_VERSION);
-
-        if (ctx->api_version.len) {
-            p->api_version = ctx->api_version;
-        }
     }
 
-    p->cap_completion = (ctx->cap_field == 2
-                         || (ctx->cap_field == 0
-                             && p->api == AI_DIALECT_OPENAI));
+    ngx_conf_init_uint_value(p->cap_completion, p->api == AI_DIALECT_OPENAI);
 
     if (p->keys.nelts == 0) {
         key = ngx_array_push(&p->keys);

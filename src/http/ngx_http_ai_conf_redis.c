@@ -8,8 +8,6 @@
 
 
 #define NGX_HTTP_AI_REDIS_PORT        6379
-#define NGX_HTTP_AI_REDIS_USER_LEN    128
-#define NGX_HTTP_AI_REDIS_PREFIX_LEN  32
 #define NGX_HTTP_AI_REDIS_NODES       64
 #define NGX_HTTP_AI_REDIS_LEASE_MIN   100
 #define NGX_HTTP_AI_REDIS_LEASE_MAX   60000
@@ -18,18 +16,9 @@
 static char *ngx_http_ai_redis_server(ngx_conf_t *cf,
     ngx_http_ai_block_t *b);
 static char *ngx_http_ai_redis_unix(ngx_http_ai_block_t *b, ngx_url_t *u);
-static char *ngx_http_ai_redis_cluster(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
-static char *ngx_http_ai_redis_user(ngx_conf_t *cf, ngx_http_ai_block_t *b);
-static char *ngx_http_ai_redis_password(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
-static char *ngx_http_ai_redis_prefix(ngx_conf_t *cf,
-    ngx_http_ai_block_t *b);
-static char *ngx_http_ai_redis_time(ngx_conf_t *cf, ngx_http_ai_block_t *b);
+static char *ngx_http_ai_redis_lease(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 static char *ngx_http_ai_redis_nodes(ngx_conf_t *cf, ngx_http_ai_block_t *b);
 static char *ngx_http_ai_redis_end(ngx_conf_t *cf, ngx_http_ai_block_t *b);
-static void ngx_http_ai_redis_far(ngx_conf_t *cf, ngx_http_ai_block_t *b);
-static char *ngx_http_ai_redis_value(ngx_conf_t *cf);
 
 
 /* what the block's end needs to know of its servers */
@@ -40,39 +29,53 @@ typedef struct {
 } ngx_http_ai_redis_ctx_t;
 
 
+static ngx_http_ai_text_t  ngx_http_ai_redis_user = { 1, 128, NULL, '!' };
+
+/* it stands before the hash tag of every key: no brace may be in it */
+
+static ngx_http_ai_text_t  ngx_http_ai_redis_prefix = { 0, 32, "._:-", 0 };
+
+
 static ngx_http_ai_word_t  ngx_http_ai_redis_words[] = {
 
     { ngx_string("server"), 1, 1, NGX_HTTP_AI_NEEDED,
-      ngx_http_ai_redis_server },
+      ngx_http_ai_redis_server, 0, NULL },
 
     { ngx_string("cluster"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_redis_cluster },
+      ngx_http_ai_word_enum,
+      offsetof(ngx_ai_redis_conf_t, cluster),
+      ngx_http_ai_conf_switch },
 
-    { ngx_string("user"), 1, 1, NGX_HTTP_AI_ONCE, ngx_http_ai_redis_user },
+    { ngx_string("user"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_text,
+      offsetof(ngx_ai_redis_conf_t, user),
+      &ngx_http_ai_redis_user },
 
     { ngx_string("password_file"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_redis_password },
+      ngx_http_ai_word_password,
+      offsetof(ngx_ai_redis_conf_t, password), NULL },
 
     { ngx_string("prefix"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_redis_prefix },
+      ngx_http_ai_word_text,
+      offsetof(ngx_ai_redis_conf_t, prefix),
+      &ngx_http_ai_redis_prefix },
 
     { ngx_string("connect_timeout"), 1, 1, NGX_HTTP_AI_ONCE,
-      ngx_http_ai_redis_time },
+      ngx_http_ai_word_msec,
+      offsetof(ngx_ai_redis_conf_t, connect_timeout), NULL },
 
-    { ngx_string("timeout"), 1, 1, NGX_HTTP_AI_ONCE, ngx_http_ai_redis_time },
+    { ngx_string("timeout"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_word_msec,
+      offsetof(ngx_ai_redis_conf_t, timeout), NULL },
 
-    { ngx_string("lease"), 1, 1, NGX_HTTP_AI_ONCE, ngx_http_ai_redis_time },
+    { ngx_string("lease"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_redis_lease,
+      offsetof(ngx_ai_redis_conf_t, lease), NULL },
 
-    { ngx_string("nodes"), 1, 1, NGX_HTTP_AI_ONCE, ngx_http_ai_redis_nodes },
+    { ngx_string("nodes"), 1, 1, NGX_HTTP_AI_ONCE,
+      ngx_http_ai_redis_nodes, 0, NULL },
 
-    { ngx_null_string, 0, 0, 0, NULL }
-};
-
-
-static ngx_conf_enum_t  ngx_http_ai_redis_switch[] = {
-    { ngx_string("off"), 0 },
-    { ngx_string("on"), 1 },
-    { ngx_null_string, 0 }
+    { ngx_null_string, 0, 0, 0, NULL, 0, NULL }
 };
 
 
@@ -150,18 +153,11 @@ ngx_http_ai_redis_server(ngx_conf_t *cf, ngx_http_ai_block_t *b)
     err = ngx_http_ai_redis_unix(b, &u);
 
     if (err == NULL && ngx_parse_url(cf->pool, &u) != NGX_OK) {
-
-        if (u.err == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        err = u.err;
+        err = u.err ? u.err : NGX_CONF_ERROR;
     }
 
     if (err) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in \"server\" \"%V\"",
-                           err, &value[1]);
-        return NGX_CONF_ERROR;
+        return ngx_http_ai_conf_server(cf, err);
     }
 
     for (i = 0; i < u.naddrs; i++) {
@@ -200,128 +196,21 @@ ngx_http_ai_redis_unix(ngx_http_ai_block_t *b, ngx_url_t *u)
 
 
 static char *
-ngx_http_ai_redis_cluster(ngx_conf_t *cf, ngx_http_ai_block_t *b)
+ngx_http_ai_redis_lease(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 {
     ngx_ai_redis_conf_t *rd = b->conf;
 
-    char        *rv;
-    ngx_uint_t   on;
+    char  *rv;
 
-    rv = ngx_http_ai_conf_enum(cf, ngx_http_ai_redis_switch, &on);
+    rv = ngx_http_ai_word_msec(cf, b);
 
-    if (rv == NGX_CONF_OK) {
-        rd->cluster = on;
-    }
-
-    return rv;
-}
-
-
-static char *
-ngx_http_ai_redis_user(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_ai_redis_conf_t *rd = b->conf;
-
-    u_char     *p;
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    if (value[1].len == 0 || value[1].len > NGX_HTTP_AI_REDIS_USER_LEN) {
-        return ngx_http_ai_redis_value(cf);
-    }
-
-    for (p = value[1].data; p < value[1].data + value[1].len; p++) {
-        if (*p <= 0x20 || *p == 0x7f) {
-            return ngx_http_ai_redis_value(cf);
-        }
-    }
-
-    rd->user = value[1];
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_ai_redis_password(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_ai_redis_conf_t *rd = b->conf;
-
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    return ngx_http_ai_secret_password(cf, &value[1], &rd->password);
-}
-
-
-/* it stands before the hash tag of every key: no brace may be in it */
-
-static char *
-ngx_http_ai_redis_prefix(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_ai_redis_conf_t *rd = b->conf;
-
-    u_char     *p;
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    if (value[1].len > NGX_HTTP_AI_REDIS_PREFIX_LEN) {
-        return ngx_http_ai_redis_value(cf);
-    }
-
-    for (p = value[1].data; p < value[1].data + value[1].len; p++) {
-        if (!(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z')
-            && !(*p >= '0' && *p <= '9') && *p != '.' && *p != '_'
-            && *p != ':' && *p != '-')
-        {
-            return ngx_http_ai_redis_value(cf);
-        }
-    }
-
-    rd->prefix = value[1];
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_ai_redis_time(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_ai_redis_conf_t *rd = b->conf;
-
-    ngx_str_t   *value;
-    ngx_msec_t  *msec;
-
-    value = cf->args->elts;
-
-    switch (value[0].data[0]) {
-
-    case 'c':
-        msec = &rd->connect_timeout;
-        break;
-
-    case 't':
-        msec = &rd->timeout;
-        break;
-
-    default:
-        msec = &rd->lease;
-    }
-
-    if (ngx_http_ai_conf_msec(&value[1], 1, msec) != NGX_OK) {
-        return ngx_http_ai_redis_value(cf);
-    }
-
-    if (msec == &rd->lease && (rd->lease < NGX_HTTP_AI_REDIS_LEASE_MIN
-                               || rd->lease > NGX_HTTP_AI_REDIS_LEASE_MAX))
+    if (rv == NGX_CONF_OK && (rd->lease < NGX_HTTP_AI_REDIS_LEASE_MIN
+                              || rd->lease > NGX_HTTP_AI_REDIS_LEASE_MAX))
     {
         return "must be between 100ms and 60s";
     }
 
-    return NGX_CONF_OK;
+    return rv;
 }
 
 
@@ -337,7 +226,7 @@ ngx_http_ai_redis_nodes(ngx_conf_t *cf, ngx_http_ai_block_t *b)
     if (ngx_http_ai_conf_number(&value[1], 1, &rd->nodes) != NGX_OK
         || rd->nodes > NGX_HTTP_AI_REDIS_NODES)
     {
-        return ngx_http_ai_redis_value(cf);
+        return ngx_http_ai_conf_value(cf);
     }
 
     return NGX_CONF_OK;
@@ -350,6 +239,7 @@ ngx_http_ai_redis_end(ngx_conf_t *cf, ngx_http_ai_block_t *b)
     ngx_ai_redis_conf_t      *rd = b->conf;
     ngx_http_ai_redis_ctx_t  *ctx = b->data;
 
+    ngx_addr_t  *far;
     const char  *err;
 
     err = NULL;
@@ -372,43 +262,13 @@ ngx_http_ai_redis_end(ngx_conf_t *cf, ngx_http_ai_block_t *b)
         return NGX_CONF_ERROR;
     }
 
-    ngx_http_ai_redis_far(cf, b);
+    far = ngx_http_ai_conf_far(rd->addrs, rd->naddrs);
 
-    return NGX_CONF_OK;
-}
-
-
-static void
-ngx_http_ai_redis_far(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_ai_redis_conf_t *rd = b->conf;
-
-    ngx_uint_t  i;
-
-    for (i = 0; i < rd->naddrs; i++) {
-
-        if (ngx_http_ai_conf_near(rd->addrs[i].sockaddr) != NGX_HTTP_AI_FAR) {
-            continue;
-        }
-
+    if (far) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "passwords and limits go to \"%V\" of ai_redis without "
-                      "TLS in %s:%ui", &rd->addrs[i].name, b->file, b->line);
-        return;
+                      "TLS in %s:%ui", &far->name, b->file, b->line);
     }
-}
 
-
-static char *
-ngx_http_ai_redis_value(ngx_conf_t *cf)
-{
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid value \"%V\" in \"%V\" directive",
-                       &value[1], &value[0]);
-
-    return NGX_CONF_ERROR;
+    return NGX_CONF_OK;
 }

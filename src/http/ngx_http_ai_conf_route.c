@@ -293,31 +293,6 @@ ngx_http_ai_route_to(ngx_conf_t *cf, ngx_http_ai_rule_t *rule,
 
 
 char *
-ngx_http_ai_model_prefer(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_http_ai_model_t *m = b->conf;
-
-    char        *rv;
-    ngx_uint_t   prefer;
-
-    static ngx_conf_enum_t  words[] = {
-        { ngx_string("weight"), NGX_HTTP_AI_PREFER_WEIGHT },
-        { ngx_string("cost"), NGX_HTTP_AI_PREFER_COST },
-        { ngx_string("latency"), NGX_HTTP_AI_PREFER_LATENCY },
-        { ngx_null_string, 0 }
-    };
-
-    prefer = NGX_HTTP_AI_PREFER_WEIGHT;
-
-    rv = ngx_http_ai_conf_enum(cf, words, &prefer);
-
-    m->prefer = prefer;
-
-    return rv;
-}
-
-
-char *
 ngx_http_ai_model_sticky(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 {
     ngx_http_ai_model_t *m = b->conf;
@@ -364,33 +339,22 @@ ngx_http_ai_model_attempts(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 }
 
 
+/* total; and retry, which may be 0 */
+
 char *
-ngx_http_ai_model_total(ngx_conf_t *cf, ngx_http_ai_block_t *b)
+ngx_http_ai_model_time(ngx_conf_t *cf, ngx_http_ai_block_t *b)
 {
     ngx_http_ai_model_t *m = b->conf;
 
-    ngx_str_t  *value;
+    ngx_str_t   *value;
+    ngx_uint_t   total;
 
     value = cf->args->elts;
+    total = value[0].data[0] == 't';
 
-    if (ngx_http_ai_conf_msec(&value[1], 1, &m->total) != NGX_OK) {
-        return "has an invalid time";
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-char *
-ngx_http_ai_model_retry(ngx_conf_t *cf, ngx_http_ai_block_t *b)
-{
-    ngx_http_ai_model_t *m = b->conf;
-
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    if (ngx_http_ai_conf_msec(&value[1], 0, &m->retry) != NGX_OK) {
+    if (ngx_http_ai_conf_msec(&value[1], total, total ? &m->total : &m->retry)
+        != NGX_OK)
+    {
         return "has an invalid time";
     }
 

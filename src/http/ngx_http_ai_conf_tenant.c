@@ -44,15 +44,15 @@ typedef struct {
 static ngx_http_ai_word_t  ngx_http_ai_tenant_words[] = {
 
     { ngx_string("plan"), 1, 1, NGX_HTTP_AI_ONCE|NGX_HTTP_AI_NEEDED,
-      ngx_http_ai_tenant_plan },
+      ngx_http_ai_tenant_plan, 0, NULL },
 
-    { ngx_string("key"), 1, 4, 0, ngx_http_ai_tenant_key },
+    { ngx_string("key"), 1, 4, 0, ngx_http_ai_tenant_key, 0, NULL },
 
-    { ngx_string("limit"), 2, 4, 0, ngx_http_ai_tenant_limit },
+    { ngx_string("limit"), 2, 4, 0, ngx_http_ai_tenant_limit, 0, NULL },
 
-    { ngx_string("label"), 1, 16, 0, ngx_http_ai_tenant_label },
+    { ngx_string("label"), 1, 16, 0, ngx_http_ai_tenant_label, 0, NULL },
 
-    { ngx_null_string, 0, 0, 0, NULL }
+    { ngx_null_string, 0, 0, 0, NULL, 0, NULL }
 };
 
 
