@@ -140,6 +140,10 @@ struct ai_translate_stream_s {
        arguments */
     uint32_t             block[AI_TRANSLATE_TOOLS];
     uint8_t              filled[AI_TRANSLATE_TOOLS];
+    uint16_t             rest[AI_TRANSLATE_TOOLS];  /* of ai_value_piece() */
+
+    uint16_t             half[AI_TRANSLATE_CHOICES];
+    const char          *reason[AI_TRANSLATE_CHOICES];  /* Gemini: the last */
 
     uint8_t              ncalls;    /* of all choices */
     uint8_t              calls[AI_TRANSLATE_CHOICES];

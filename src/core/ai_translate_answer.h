@@ -37,6 +37,10 @@ void ai_translate_error(ai_out_t *out, const ai_translate_from_t *from,
     const ai_value_t *root);
 
 
+/* an error may stand in an array, alone: the error, or AI_DECLINED */
+int ai_translate_unwrap(ai_value_t *root);
+
+
 /* whole answers: AI_OK, or AI_DECLINED before anything was written */
 int ai_translate_message(ai_out_t *out, const ai_translate_from_t *from,
     const ai_value_t *root);
@@ -92,7 +96,8 @@ ai_gemini_kind_t ai_translate_part(const ai_value_t *v,
 
 /* how many calls there are, and whether there is text; the text of all */
 unsigned ai_translate_part_count(const ai_value_t *parts, unsigned *text);
-void ai_translate_part_texts(ai_out_t *out, const ai_value_t *parts);
+void ai_translate_part_texts(ai_out_t *out, const ai_value_t *parts,
+    uint16_t *half);
 
 /*
  * "tool_calls":[...].  *ncalls counts the answer's; *place, where it is not
@@ -100,6 +105,10 @@ void ai_translate_part_texts(ai_out_t *out, const ai_value_t *parts);
  */
 void ai_translate_part_calls(ai_out_t *out, const ai_translate_from_t *from,
     const ai_value_t *parts, uint8_t *ncalls, uint8_t *place);
+
+/* whether candidates have indexes: one that lacks it is the first then, as
+   Google leaves zeros out */
+unsigned ai_translate_indexed(const ai_value_t *candidates);
 
 /* a candidate: its parts, reason, and its index where it has one */
 void ai_translate_candidate(const ai_value_t *v, ai_value_t *parts,

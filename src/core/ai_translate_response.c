@@ -32,7 +32,7 @@ ai_translate_response(ai_out_t *out, const ai_translate_from_t *from,
     ai_value_t  root, members[AI_ROOT_N];
 
     rc = ai_value_read(&root, body, len);
-
+    (void) ai_translate_unwrap(&root);
     ai_value_members(&root, ai_root_names, AI_ROOT_N, members);
 
     if (from->status >= 400 || members[AI_ROOT_ERROR].type == AI_JSON_OBJECT
@@ -52,6 +52,30 @@ ai_translate_response(ai_out_t *out, const ai_translate_from_t *from,
     }
 
     return out->failed ? AI_ERROR : rc;
+}
+
+
+int
+ai_translate_unwrap(ai_value_t *root)
+{
+    ai_list_t   list;
+    ai_value_t  first, members[AI_ROOT_N];
+
+    ai_list_init(&list, root);
+
+    if (ai_list_next(&list, &first) != AI_OK) {
+        return AI_DECLINED;
+    }
+
+    ai_value_members(&first, ai_root_names, AI_ROOT_N, members);
+
+    if (members[AI_ROOT_ERROR].type != AI_JSON_OBJECT) {
+        return AI_DECLINED;
+    }
+
+    *root = first;
+
+    return AI_OK;
 }
 
 

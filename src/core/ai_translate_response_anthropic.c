@@ -145,17 +145,21 @@ ai_translate_block_count(const ai_value_t *content, unsigned *text)
 static void
 ai_translate_block_texts(ai_out_t *out, const ai_value_t *content)
 {
+    uint16_t    half;
     ai_list_t   list;
     ai_value_t  block[AI_BLOCK_N];
 
+    half = 0;
     ai_list_init(&list, content);
 
     while (ai_translate_block_next(&list, block) == AI_OK) {
 
         if (ai_value_is(&block[AI_BLOCK_TYPE], "text")) {
-            ai_value_text(out, &block[AI_BLOCK_TEXT]);
+            ai_value_piece(out, &block[AI_BLOCK_TEXT], &half);
         }
     }
+
+    ai_value_piece_end(out, &half);
 }
 
 

@@ -4,26 +4,28 @@
  */
 
 
+#include "ai_failover.h"
 #include "ai_translate_answer.h"
-
-
-#define AI_ERROR_LOOK_MAX  1024     /* of a message that is looked into */
 
 
 typedef struct {
     ai_value_t           message;
     ai_value_t           type;      /* Anthropic's type, Gemini's status */
     ai_value_t           code;
+    ai_value_t           reason;    /* Anthropic's details.error_code, Gemini's
+                                       details[].reason */
 } ai_provider_error_t;
 
 
 static void ai_translate_error_find(ai_provider_error_t *e,
     const ai_value_t *root);
+static void ai_translate_error_reason(const ai_value_t *details,
+    ai_value_t *reason);
+static unsigned ai_translate_error_is_spent(const ai_provider_error_t *e);
 static unsigned ai_translate_error_status(const ai_provider_error_t *e);
 static void ai_translate_error_kind(const ai_provider_error_t *e,
     unsigned status, const char **type, const char **code);
-static unsigned ai_translate_error_says(const ai_value_t *message,
-    const char *text);
+static unsigned ai_translate_error_is_long(const ai_provider_error_t *e);
 
 
 enum {
@@ -33,6 +35,7 @@ enum {
     AI_FIELD_TYPE,
     AI_FIELD_STATUS,
     AI_FIELD_CODE,
+    AI_FIELD_DETAILS,
     AI_FIELD_N
 };
 
@@ -42,8 +45,12 @@ static const ai_str_t  ai_field_names[AI_FIELD_N] = {
     ai_string("detail"),
     ai_string("type"),
     ai_string("status"),
-    ai_string("code")
+    ai_string("code"),
+    ai_string("details")
 };
+
+static const ai_str_t  ai_error_code_name = ai_string("error_code");
+static const ai_str_t  ai_reason_name = ai_string("reason");
 
 
 void
@@ -132,6 +139,24 @@ ai_translate_error_find(ai_provider_error_t *e, const ai_value_t *root)
     if (e->type.type != AI_JSON_STRING) {
         e->type = members[AI_FIELD_TYPE];
     }
+
+    ai_translate_error_reason(&members[AI_FIELD_DETAILS], &e->reason);
+}
+
+
+static void
+ai_translate_error_reason(const ai_value_t *details, ai_value_t *reason)
+{
+    ai_list_t   list;
+    ai_value_t  v;
+
+    ai_value_members(details, &ai_error_code_name, 1, reason);
+
+    ai_list_init(&list, details);
+
+    while (!ai_value_has_text(reason) && ai_list_next(&list, &v) == AI_OK) {
+        ai_value_members(&v, &ai_reason_name, 1, reason);
+    }
 }
 
 
@@ -194,14 +219,21 @@ ai_translate_error_kind(const ai_provider_error_t *e, unsigned status,
     *type = "invalid_request_error";
     *code = NULL;
 
+    if (status < 500 && ai_translate_error_is_spent(e)) {
+        *type = "insufficient_quota";
+        *code = "insufficient_quota";
+        return;
+    }
+
     switch (status) {
 
     case 400:
 
-        if (ai_translate_error_says(&e->message, "prompt is too long")
-            || ai_translate_error_says(&e->message,
-                                       "exceeds the maximum number of tokens"))
-        {
+        if (ai_value_is(&e->reason, "API_KEY_INVALID")) {
+            *code = "invalid_api_key";
+        }
+
+        if (ai_translate_error_is_long(e)) {
             *code = "context_length_exceeded";
         }
 
@@ -225,7 +257,8 @@ ai_translate_error_kind(const ai_provider_error_t *e, unsigned status,
         return;
 
     case 413:
-        *code = "request_too_large";
+        *code = ai_translate_error_is_long(e) ? "context_length_exceeded"
+                                              : "request_too_large";
         return;
 
     case 429:
@@ -246,21 +279,30 @@ ai_translate_error_kind(const ai_provider_error_t *e, unsigned status,
 }
 
 
+/* what makes a request go to a target with a longer context, too */
+
 static unsigned
-ai_translate_error_says(const ai_value_t *message, const char *text)
+ai_translate_error_is_long(const ai_provider_error_t *e)
 {
-    size_t  i, n, len;
+    return ai_value_has_text(&e->message)
+           && ai_failover_too_long(e->message.data, e->message.len, 0);
+}
 
-    if (message->type != AI_JSON_STRING) {
-        return 0;
-    }
 
-    n = strlen(text);
-    len = message->len < AI_ERROR_LOOK_MAX ? message->len : AI_ERROR_LOOK_MAX;
+/* the provider waits for money, not for time to pass */
 
-    for (i = 0; i + n <= len; i++) {
+static unsigned
+ai_translate_error_is_spent(const ai_provider_error_t *e)
+{
+    unsigned  i;
 
-        if (memcmp(message->data + i, text, n) == 0) {
+    static const char *const  reasons[] = {
+        "enforced_spend_limit_reached", "contract_spend_limit_reached",
+        "linked_organization_spend_limit_reached"
+    };
+
+    for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (ai_value_is(&e->reason, reasons[i])) {
             return 1;
         }
     }

@@ -70,7 +70,7 @@ ai_translate_candidates(ai_out_t *out, const ai_translate_from_t *from,
     const ai_value_t *root)
 {
     uint8_t              ncalls;
-    unsigned             n;
+    unsigned             n, indexed;
     ai_list_t            list;
     ai_value_t           members[AI_GEMINI_N], candidate;
     ai_translate_head_t  head;
@@ -89,6 +89,7 @@ ai_translate_candidates(ai_out_t *out, const ai_translate_from_t *from,
 
     ai_out_cstr(out, ",\"choices\":[");
 
+    indexed = ai_translate_indexed(&members[AI_GEMINI_CANDIDATES]);
     ai_list_init(&list, &members[AI_GEMINI_CANDIDATES]);
 
     for (n = 0, ncalls = 0;
@@ -100,7 +101,8 @@ ai_translate_candidates(ai_out_t *out, const ai_translate_from_t *from,
             ai_out_char(out, ',');
         }
 
-        ai_translate_choice(out, from, &candidate, n, &ncalls);
+        ai_translate_choice(out, from, &candidate, indexed ? 0 : n,
+                            &ncalls);
     }
 
     if (n == 0) {
@@ -134,10 +136,12 @@ static void
 ai_translate_choice(ai_out_t *out, const ai_translate_from_t *from,
     const ai_value_t *candidate, unsigned place, uint8_t *ncalls)
 {
+    uint16_t    half;
     uint64_t    index;
     unsigned    calls, text;
     ai_value_t  parts, reason;
 
+    half = 0;
     index = place;
 
     ai_translate_candidate(candidate, &parts, &reason, &index);
@@ -153,7 +157,8 @@ ai_translate_choice(ai_out_t *out, const ai_translate_from_t *from,
 
     } else {
         ai_out_char(out, '"');
-        ai_translate_part_texts(out, &parts);
+        ai_translate_part_texts(out, &parts, &half);
+        ai_value_piece_end(out, &half);
         ai_out_char(out, '"');
     }
 
@@ -186,6 +191,26 @@ ai_translate_candidate(const ai_value_t *v, ai_value_t *parts,
     if (ai_value_count(&members[AI_CANDIDATE_INDEX], &n) == AI_OK) {
         *index = n;
     }
+}
+
+
+unsigned
+ai_translate_indexed(const ai_value_t *candidates)
+{
+    ai_list_t   list;
+    ai_value_t  v, members[AI_CANDIDATE_N];
+
+    ai_list_init(&list, candidates);
+
+    while (ai_list_next(&list, &v) == AI_OK) {
+        ai_value_members(&v, ai_candidate_names, AI_CANDIDATE_N, members);
+
+        if (members[AI_CANDIDATE_INDEX].type) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -282,7 +307,8 @@ ai_translate_part_count(const ai_value_t *parts, unsigned *text)
 
 
 void
-ai_translate_part_texts(ai_out_t *out, const ai_value_t *parts)
+ai_translate_part_texts(ai_out_t *out, const ai_value_t *parts,
+    uint16_t *half)
 {
     ai_list_t         list;
     ai_value_t        v;
@@ -293,7 +319,7 @@ ai_translate_part_texts(ai_out_t *out, const ai_value_t *parts)
     while (ai_list_next(&list, &v) == AI_OK) {
 
         if (ai_translate_part(&v, &part) == AI_GEMINI_TEXT) {
-            ai_value_text(out, &part.text);
+            ai_value_piece(out, &part.text, half);
         }
     }
 }

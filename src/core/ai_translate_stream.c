@@ -36,7 +36,8 @@ ai_translate_stream_event(ai_translate_stream_t *t, ai_out_t *out,
     }
 
     if (ai_value_read(&root, data->data, data->len) != AI_OK
-        || root.type != AI_JSON_OBJECT)
+        || (root.type != AI_JSON_OBJECT
+            && ai_translate_unwrap(&root) != AI_OK))
     {
         return AI_DECLINED;
     }
@@ -131,6 +132,14 @@ ai_translate_chunk_finish(ai_translate_stream_t *t, ai_out_t *out,
 
     t->finished |= (uint8_t) (1u << choice);
 
+    if (t->half[choice]) {
+        ai_translate_chunk(t, out, choice);
+        ai_out_cstr(out, "\"content\":\"");
+        ai_value_piece_end(out, &t->half[choice]);
+        ai_out_char(out, '"');
+        ai_translate_chunk_end(t, out, NULL);
+    }
+
     ai_translate_chunk(t, out, choice);
     ai_translate_chunk_end(t, out, finish);
 }
@@ -148,6 +157,23 @@ ai_translate_chunk_error(ai_translate_stream_t *t, ai_out_t *out,
 }
 
 
+/* calls are a reason only where the model had stopped by itself */
+
+static const char *
+ai_translate_chunk_reason(const ai_translate_stream_t *t, unsigned choice)
+{
+    const char  *reason;
+
+    reason = t->reason[choice];
+
+    if (reason && strcmp(reason, "stop") != 0) {
+        return reason;
+    }
+
+    return t->calls[choice] ? "tool_calls" : "stop";
+}
+
+
 void
 ai_translate_chunk_done(ai_translate_stream_t *t, ai_out_t *out)
 {
@@ -161,7 +187,7 @@ ai_translate_chunk_done(ai_translate_stream_t *t, ai_out_t *out)
 
         if (t->opened & 1u << i) {
             ai_translate_chunk_finish(t, out, i,
-                                      t->calls[i] ? "tool_calls" : "stop");
+                                      ai_translate_chunk_reason(t, i));
         }
     }
 

@@ -28,6 +28,8 @@ static int ai_translate_call_open(ai_translate_stream_t *t, ai_out_t *out,
     const ai_value_t *index, const ai_value_t *block);
 static int ai_translate_call_find(const ai_translate_stream_t *t,
     const ai_value_t *index, unsigned *n);
+static void ai_translate_call_close(ai_translate_stream_t *t, ai_out_t *out,
+    unsigned n);
 static void ai_translate_call_more(ai_translate_stream_t *t, ai_out_t *out,
     unsigned n, const ai_value_t *text);
 static void ai_translate_chunk_text(ai_translate_stream_t *t, ai_out_t *out,
@@ -228,18 +230,14 @@ ai_translate_block_stop(ai_translate_stream_t *t, ai_out_t *out,
 {
     unsigned  n;
 
-    if (ai_translate_call_find(t, index, &n) == AI_OK
-        && t->filled[n] == AI_FILLED_NONE)
-    {
-        t->filled[n] = AI_FILLED_WHOLE;
-        ai_translate_call_more(t, out, n, NULL);
+    if (ai_translate_call_find(t, index, &n) == AI_OK) {
+        ai_translate_call_close(t, out, n);
     }
 
     return AI_OK;
 }
 
 
-/* a call without arguments has no piece of them either */
 
 void
 ai_translate_message_close(ai_translate_stream_t *t, ai_out_t *out)
@@ -251,11 +249,19 @@ ai_translate_message_close(ai_translate_stream_t *t, ai_out_t *out)
     }
 
     for (n = 0; n < t->ncalls; n++) {
+        ai_translate_call_close(t, out, n);
+    }
+}
 
-        if (t->filled[n] == AI_FILLED_NONE) {
-            t->filled[n] = AI_FILLED_WHOLE;
-            ai_translate_call_more(t, out, n, NULL);
-        }
+
+/* a call without arguments has no piece of them either */
+
+static void
+ai_translate_call_close(ai_translate_stream_t *t, ai_out_t *out, unsigned n)
+{
+    if (t->filled[n] == AI_FILLED_NONE || t->rest[n]) {
+        ai_translate_call_more(t, out, n, NULL);
+        t->filled[n] = AI_FILLED_WHOLE;
     }
 }
 
@@ -348,7 +354,7 @@ ai_translate_call_find(const ai_translate_stream_t *t,
 }
 
 
-/* one more piece of a call's arguments; NULL: there are none */
+/* one more piece of a call's arguments; NULL: there are no more */
 
 static void
 ai_translate_call_more(ai_translate_stream_t *t, ai_out_t *out, unsigned n,
@@ -361,10 +367,13 @@ ai_translate_call_more(ai_translate_stream_t *t, ai_out_t *out, unsigned n,
     ai_out_cstr(out, ",\"function\":{\"arguments\":\"");
 
     if (text) {
-        ai_value_text(out, text);
+        ai_value_piece(out, text, &t->rest[n]);
+
+    } else if (t->filled[n] == AI_FILLED_NONE) {
+        ai_out_cstr(out, "{}");
 
     } else {
-        ai_out_cstr(out, "{}");
+        ai_value_piece_end(out, &t->rest[n]);
     }
 
     ai_out_cstr(out, "\"}}]");
@@ -385,7 +394,7 @@ ai_translate_chunk_text(ai_translate_stream_t *t, ai_out_t *out,
     ai_translate_chunk(t, out, 0);
 
     ai_out_cstr(out, "\"content\":\"");
-    ai_value_text(out, text);
+    ai_value_piece(out, text, &t->half[0]);
     ai_out_char(out, '"');
 
     ai_translate_chunk_end(t, out, NULL);

@@ -16,7 +16,7 @@ int
 ai_translate_event_candidates(ai_translate_stream_t *t, ai_out_t *out,
     const ai_value_t *root)
 {
-    unsigned    n;
+    unsigned    n, indexed;
     ai_list_t   list;
     ai_value_t  members[AI_GEMINI_N], candidate;
 
@@ -34,19 +34,20 @@ ai_translate_event_candidates(ai_translate_stream_t *t, ai_out_t *out,
         return AI_DECLINED;
     }
 
+    indexed = ai_translate_indexed(&members[AI_GEMINI_CANDIDATES]);
     ai_list_init(&list, &members[AI_GEMINI_CANDIDATES]);
 
     for (n = 0;
          n < AI_TRANSLATE_CHOICES && ai_list_next(&list, &candidate) == AI_OK;
          n++)
     {
-        ai_translate_chunk_candidate(t, out, &candidate, n,
+        ai_translate_chunk_candidate(t, out, &candidate, indexed ? 0 : n,
                                      &members[AI_GEMINI_ID]);
     }
 
     if (n == 0 && ai_translate_blocked(&members[AI_GEMINI_FEEDBACK])) {
         ai_translate_chunk_role(t, out, 0, &members[AI_GEMINI_ID]);
-        ai_translate_chunk_finish(t, out, 0, "content_filter");
+        t->reason[0] = "content_filter";
     }
 
     return AI_OK;
@@ -76,7 +77,7 @@ ai_translate_chunk_candidate(ai_translate_stream_t *t, ai_out_t *out,
     if (text) {
         ai_translate_chunk(t, out, (unsigned) index);
         ai_out_cstr(out, "\"content\":\"");
-        ai_translate_part_texts(out, &parts);
+        ai_translate_part_texts(out, &parts, &t->half[index]);
         ai_out_char(out, '"');
         ai_translate_chunk_end(t, out, NULL);
     }
@@ -88,11 +89,11 @@ ai_translate_chunk_candidate(ai_translate_stream_t *t, ai_out_t *out,
         ai_translate_chunk_end(t, out, NULL);
     }
 
+    /* some models say STOP with each event: only the last one counts */
+
     if (ai_value_has_text(&reason)
         && !ai_value_is(&reason, "FINISH_REASON_UNSPECIFIED"))
     {
-        ai_translate_chunk_finish(t, out, (unsigned) index,
-                                  ai_translate_finish_reason(&reason,
-                                      t->calls[index]));
+        t->reason[index] = ai_translate_finish_reason(&reason, 0);
     }
 }

@@ -220,18 +220,93 @@ ai_value_count(const ai_value_t *v, uint64_t *n)
 void
 ai_value_text(ai_out_t *out, const ai_value_t *v)
 {
+    uint16_t  half;
+
+    half = 0;
+
+    ai_value_piece(out, v, &half);
+    ai_value_piece_end(out, &half);
+}
+
+
+void
+ai_value_piece_end(ai_out_t *out, uint16_t *half)
+{
+    if (*half) {
+        *half = 0;
+        ai_out_put(out, "\xef\xbf\xbd", 3);
+    }
+}
+
+
+/* the half that was kept, before what follows; whether that is the other */
+
+static unsigned
+ai_value_join(ai_out_t *out, const ai_char *p, const ai_char *end,
+    uint16_t *half)
+{
+    unsigned           low;
+    ai_char            text[6];
+    static const char  hex[] = "0123456789abcdef";
+
+    if (ai_value_hex(p, end, &low) != AI_OK || (low & 0xfc00) != 0xdc00) {
+        ai_value_piece_end(out, half);
+        return 0;
+    }
+
+    text[0] = '\\';
+    text[1] = 'u';
+    text[2] = (ai_char) hex[*half >> 12];
+    text[3] = (ai_char) hex[*half >> 8 & 15];
+    text[4] = (ai_char) hex[*half >> 4 & 15];
+    text[5] = (ai_char) hex[*half & 15];
+
+    *half = 0;
+    ai_out_put(out, text, sizeof(text));
+
+    return 1;
+}
+
+
+/* whether a string ends with the first half of a pair */
+
+static unsigned
+ai_value_is_half(const ai_char *p, const ai_char *end, uint16_t *half)
+{
+    unsigned  unit;
+
+    if (end - p != 6 || ai_value_hex(p, end, &unit) != AI_OK
+        || (unit & 0xfc00) != 0xd800)
+    {
+        return 0;
+    }
+
+    *half = (uint16_t) unit;
+
+    return 1;
+}
+
+
+void
+ai_value_piece(ai_out_t *out, const ai_value_t *v, uint16_t *half)
+{
     size_t          n;
     unsigned        bad;
     const ai_char  *p, *run, *end;
 
-    if (v->type != AI_JSON_STRING) {
+    if (!ai_value_has_text(v)) {
         return;
     }
 
     run = v->data;
     end = v->data + v->len;
+    p = run;
 
-    for (p = run; p < end; p += n) {
+    if (*half && ai_value_join(out, p, end, half)) {
+        p += 6;
+    }
+
+    for ( /* void */ ; p < end; p += n) {
 
         if (*p < 0x80 && *p != '\\') {
             n = 1;
@@ -240,6 +315,11 @@ ai_value_text(ai_out_t *out, const ai_value_t *v)
 
         bad = 0;
         n = ai_value_unit(p, end, &bad);
+
+        if (bad && ai_value_is_half(p, end, half)) {
+            end = p;
+            break;
+        }
 
         if (bad) {
             ai_out_put(out, run, (size_t) (p - run));

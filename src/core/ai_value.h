@@ -62,6 +62,14 @@ int ai_value_count(const ai_value_t *v, uint64_t *n);
  */
 void ai_value_text(ai_out_t *out, const ai_value_t *v);
 
+/*
+ * The same of a text that comes in several strings: the first half of a
+ * surrogate pair at the end of one is kept in *half, which is 0 at first, until
+ * the next one brings the other; and what is kept when there is no next one.
+ */
+void ai_value_piece(ai_out_t *out, const ai_value_t *v, uint16_t *half);
+void ai_value_piece_end(ai_out_t *out, uint16_t *half);
+
 /* an object or array without its spaces, as the text of a JSON string */
 void ai_value_quote(ai_out_t *out, const ai_value_t *v);
 

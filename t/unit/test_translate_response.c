@@ -324,6 +324,31 @@ static const struct {
     { AI_DIALECT_GEMINI, 502, "[]", E(NO_TEXT("502"), "server_error", "null") },
     { AI_DIALECT_GEMINI, 429, "{\"error\":{\"message\":[1]},",
       E(NO_TEXT("429"), "rate_limit_error", "\"rate_limit_exceeded\"") },
+    { AI_DIALECT_ANTHROPIC, 400,
+      "{\"error\":{\"type\":\"invalid_request_error\",\"message\":"
+      "\"input length and `max_tokens` exceed context limit: 9\"}}",
+      E("input length and `max_tokens` exceed context limit: 9",
+        "invalid_request_error", "\"context_length_exceeded\"") },
+    { AI_DIALECT_ANTHROPIC, 413,
+      "{\"error\":{\"message\":\"prompt is too long\"}}",
+      E("prompt is too long", "invalid_request_error",
+        "\"context_length_exceeded\"") },
+    { AI_DIALECT_ANTHROPIC, 429,
+      "{\"error\":{\"type\":\"rate_limit_error\",\"message\":\"spent\","
+      "\"details\":{\"error_code\":\"enforced_spend_limit_reached\"}}}",
+      E("spent", "insufficient_quota", "\"insufficient_quota\"") },
+    { AI_DIALECT_ANTHROPIC, 429,
+      "{\"error\":{\"type\":\"rate_limit_error\",\"message\":\"ramp\","
+      "\"details\":{\"error_code\":\"ramp_limit_exceeded\"}}}",
+      E("ramp", "rate_limit_error", "\"rate_limit_exceeded\"") },
+    { AI_DIALECT_GEMINI, 400,
+      "{\"error\":{\"code\":400,\"message\":\"no key\",\"status\":"
+      "\"INVALID_ARGUMENT\",\"details\":[7,{\"@type\":\"x\"},"
+      "{\"reason\":\"API_KEY_INVALID\"},{\"reason\":\"other\"}]}}",
+      E("no key", "invalid_request_error", "\"invalid_api_key\"") },
+    { AI_DIALECT_GEMINI, 200,
+      "[{\"error\":{\"code\":503,\"message\":\"busy\"}}\n]",
+      E("busy", "service_unavailable_error", "\"server_is_overloaded\"") },
     { AI_DIALECT_GEMINI, 504, "{\"error\":{\"message\":{}}}",
       E(NO_TEXT("504"), "server_error", "null") }
 };
@@ -375,6 +400,48 @@ test_declined(void **state)
         assert_int_equal(run.rc, AI_DECLINED);
         assert_int_equal(run.len, 0);
     }
+}
+
+
+/* an index of zero is left out; where there is none, places count */
+
+static void
+test_indexes(void **state)
+{
+    (void) state;
+
+    answer(AI_DIALECT_GEMINI, 200,
+           "{\"candidates\":[{\"index\":1},{},{\"index\":2}]}");
+    assert_string_equal(member(choice(0), "index"), "1");
+    assert_string_equal(member(choice(1), "index"), "0");
+    assert_string_equal(member(choice(2), "index"), "2");
+
+    answer(AI_DIALECT_GEMINI, 200, "{\"candidates\":[{},{}]}");
+    assert_string_equal(member(choice(0), "index"), "0");
+    assert_string_equal(member(choice(1), "index"), "1");
+}
+
+
+/* a character may be spread over two blocks or parts */
+
+static void
+test_halves(void **state)
+{
+    (void) state;
+
+    answer(AI_DIALECT_ANTHROPIC, 200,
+           "{\"content\":[{\"type\":\"text\",\"text\":\"a\\ud83d\"},"
+           "{\"type\":\"thinking\"},{\"type\":\"text\",\"text\":\"\"},"
+           "{\"type\":\"text\",\"text\":\"\\uDE00b\\ud83d\"}]}");
+    assert_string_equal(member(message(0), "content"),
+                        "\"a\\ud83d\\uDE00b\xef\xbf\xbd\"");
+
+    answer(AI_DIALECT_GEMINI, 200,
+           "{\"candidates\":[{\"content\":{\"parts\":["
+           "{\"text\":\"\\ud83d\"},{\"text\":\"\\ud83d\"},"
+           "{\"text\":\"\\ude00\\ude00\"}]}}]}");
+    assert_string_equal(member(message(0), "content"),
+                        "\"\xef\xbf\xbd\\ud83d\\ude00\xef\xbf\xbd\"");
 }
 
 
@@ -579,6 +646,8 @@ main(void)
         cmocka_unit_test(test_finish_reasons),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_declined),
+        cmocka_unit_test(test_indexes),
+        cmocka_unit_test(test_halves),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_bounded),
         cmocka_unit_test(test_out_fails),

@@ -229,6 +229,11 @@ test_errors(void **state)
            "data: {\"error\":{\"message\":\"q\",\"type\":"
            "\"rate_limit_error\",\"param\":null,\"code\":"
            "\"rate_limit_exceeded\"}}\n\n");
+
+    stream(AI_DIALECT_GEMINI,
+           "data: [{\"error\":{\"code\":500,\"message\":\"in\"}}]\n\n",
+           "data: {\"error\":{\"message\":\"in\",\"type\":"
+           "\"server_error\",\"param\":null,\"code\":null}}\n\n");
 }
 
 
@@ -283,6 +288,32 @@ test_candidates_many(void **state)
            ROLE("1") CHUNK("1", "\"content\":\"b\"", "null") ROLE("0")
            LAST("content_filter") CHUNK("1", "", "\"length\"") DONE);
 
+    /* an index of zero is left out */
+
+    stream(AI_DIALECT_GEMINI,
+           GEMINI("{\"index\":1,\"content\":{\"parts\":[{\"text\":\"b\"}]}},"
+                  "{\"content\":{\"parts\":[{\"text\":\"a\"}]}}", ""),
+           ROLE("1") CHUNK("1", "\"content\":\"b\"", "null") ROLE("0")
+           CONTENT("a"));
+
+    /* some models end each event */
+
+    stream(AI_DIALECT_GEMINI,
+           GEMINI("{\"content\":{\"parts\":[{\"text\":\"a\"}]},"
+                  "\"finishReason\":\"STOP\"}", "")
+           GEMINI("{\"content\":{\"parts\":[{\"text\":\"b\"}]},"
+                  "\"finishReason\":\"MAX_TOKENS\"}", ""),
+           ROLE("0") CONTENT("a") CONTENT("b") LAST("length") DONE);
+
+    stream(AI_DIALECT_GEMINI,
+           GEMINI("{\"content\":{\"parts\":[{\"text\":\"a\"}]},"
+                  "\"finishReason\":\"STOP\"}", "")
+           GEMINI("{\"content\":{\"parts\":[{\"functionCall\":"
+                  "{\"name\":\"f\",\"id\":\"t\"}}]},"
+                  "\"finishReason\":\"STOP\"}", ""),
+           ROLE("0") CONTENT("a") CALL("0", "t", "f", "{}")
+           LAST("tool_calls") DONE);
+
     stream(AI_DIALECT_GEMINI,
            "data: {\"responseId\":\"msg_1\",\"modelVersion\":\"m\","
            "\"promptFeedback\":{\"blockReason\":\"OTHER\"},"
@@ -292,6 +323,34 @@ test_candidates_many(void **state)
 
     stream(AI_DIALECT_GEMINI, GEMINI("{\"content\":{\"parts\":[{\"text\":"
            "\"a\"}]}}", ""), ROLE("0") CONTENT("a"));
+}
+
+
+/* a character may be spread over two events */
+
+static void
+test_halves(void **state)
+{
+    (void) state;
+
+    stream(AI_DIALECT_ANTHROPIC,
+           START TEXT("0", "a\\ud83d") TEXT("0", "") TEXT("0", "\\ude00")
+           BLOCK("1", "{\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"f\"}")
+           JSON("1", "{\\\"a\\\":\\\"\\ud83d")
+           JSON("1", "\\ude00\\\"}\\ud83d") STOP("1")
+           TEXT("0", "\\uD83D") FINISH("tool_use") END,
+           ROLE("0") CONTENT("a") CONTENT("\\ud83d\\ude00")
+           CALL("0", "t1", "f", "") MORE("0", "{\\\"a\\\":\\\"")
+           MORE("0", "\\ud83d\\ude00\\\"}") MORE("0", "\xef\xbf\xbd")
+           CONTENT("") CONTENT("\xef\xbf\xbd") LAST("tool_calls")
+           USAGE("25", "9", "34", "20", "0") DONE);
+
+    stream(AI_DIALECT_GEMINI,
+           GEMINI("{\"content\":{\"parts\":[{\"text\":\"\\ud83d\"}]}}", "")
+           GEMINI("{\"content\":{\"parts\":[{\"text\":\"\\ude00\"}]},"
+                  "\"finishReason\":\"STOP\"}", ""),
+           ROLE("0") CONTENT("") CONTENT("\\ud83d\\ude00") LAST("stop")
+           DONE);
 }
 
 
@@ -452,6 +511,7 @@ main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_candidates),
         cmocka_unit_test(test_candidates_many),
+        cmocka_unit_test(test_halves),
         cmocka_unit_test(test_declined),
         cmocka_unit_test(test_many_calls),
         cmocka_unit_test(test_fixtures)
