@@ -80,6 +80,48 @@ refused(qr/^22023 queue must be 1 to 10000/, 'long queue',
 refused(qr/^22023 queue_timeout must be 1 to 60000/, 'timeout of 0',
     set_plan => name => 'pro', queue_timeout => 0);
 
+admin('set_plan', name => 'pro', cache => JSON::PP::true, cache_price => 0,
+    cache_ttl => 60);
+is($pg->value("SELECT cache, cache_price, cache_ttl FROM ai.plans"), 't|0|60',
+    'cache');
+admin('set_plan', name => 'pro', cache_price => 25, cache_ttl => 0);
+is($pg->value("SELECT cache, cache_price, cache_ttl IS NULL FROM ai.plans"),
+    't|25|t', 'cache for as long as nginx.conf says');
+refused(qr/^22023 cache_price must be 0 to 100/, 'price of a hit',
+    set_plan => name => 'pro', cache_price => 101);
+refused(qr/^22023 cache_ttl must not be negative/, 'ttl of the past',
+    set_plan => name => 'pro', cache_ttl => -1);
+refused(qr/^22023 "cache" must be a boolean/, 'cache that is a word',
+    set_plan => name => 'pro', cache => 'on');
+
+refused(qr/^22023 priority dedicated needs a share/, 'priority without a share',
+    create_plan => name => 'p2', priority => 'dedicated');
+refused(qr/^22023 priority guaranteed needs a share/, 'share that goes',
+    set_plan => name => 'pro', share => 0);
+refused(qr/^22023 priority best_effort takes no share/, 'share of best effort',
+    create_plan => name => 'p2', share => 30);
+refused(qr/^22023 priority best_effort takes no share/, 'the same, given',
+    set_plan => name => 'pro', priority => 'best_effort', share => 30);
+is(admin('set_plan', name => 'pro', priority => 'best_effort')->{share}, undef,
+    'best effort takes the share away');
+admin('set_plan', name => 'pro', priority => 'guaranteed', share => 30);
+
+for my $bad ("priority = 'best_effort'", 'share = NULL', 'cache_price = 101',
+    'cache_price = -1', 'cache_price = NULL', 'cache_ttl = 0',
+    'cache = NULL')
+{
+    $pg->psql("UPDATE ai.plans SET $bad WHERE name = 'pro'",
+        error => \$error);
+    like($error, qr/violates (check|not-null) constraint/, "table: $bad");
+}
+
+is(admin('create_plan', name => 'wide',
+    models => ['meta/llama+tools*', 'm' x 128])->{name}, 'wide',
+    'patterns of every name');
+admin('drop_plan', name => 'wide');
+refused(qr/^22023 models/, 'pattern that is too long', create_plan =>
+    name => 'p2', models => ['m' x 129]);
+
 admin('create_tenant', name => 'acme', plan => 'pro',
     labels => { team => 'search' }, alert_shares => [90, 50, 90]);
 is($pg->value("SELECT alert_shares, labels FROM ai.tenants"),

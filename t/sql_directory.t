@@ -88,7 +88,8 @@ is($empty->{end}[2], 'full', 'told in full');
 
 admin(q{create_plan('pro', models => '{gpt-*,claude-x}', max_output => 4096,
     unbounded => 'allow', on_revoke => 'finish', share => 30, queue => 50,
-    priority => 'dedicated')});
+    priority => 'dedicated', cache => true, cache_price => 0,
+    cache_ttl => 60)});
 admin(q{set_limit('cost', 500.5, 'month', plan => 'pro')});
 admin(q{set_limit('requests', 10, 'm', plan => 'pro', per_key => true)});
 admin(q{create_tenant('acme', 'pro', labels => '{"team": "a b"}',
@@ -112,7 +113,8 @@ my $all = feed('', max => 2);
 my %docs = (
     'p pro' => 'models gpt-* claude-x;max_output 4096;on_store_loss local;'
         . 'unbounded allow;on_abort cancel;on_revoke finish;'
-        . 'priority dedicated;share 30;queue 50 2000;limit cost month 500500000000 0;'
+        . 'priority dedicated;share 30;queue 50 2000;cache 0 60;'
+        . 'limit cost month 500500000000 0;'
         . 'key_limit requests m 10 10;',
     't acme' => 'plan pro;state active;labels {"team": "a b"};'
         . 'limit concurrency - 5 0;key_limit tokens h 1000 7;'
@@ -174,6 +176,8 @@ is(changed('price that is dropped', "DELETE FROM ai.prices
     WHERE model = 'm2'", 'm m2')->{'m m2'}, '-', 'is gone');
 changed('price of another list', "SELECT ai.add_price('m2', '{\"input\": 1}',
     list => 'list')");
+changed('plan\'s cache', "SELECT ai.set_plan('pro', cache_ttl => 0)", 'p pro');
+like(feed('')->{docs}{'p pro'}, qr/;cache 0 0;/, 'cache as nginx.conf says');
 changed('plan that is dropped', "SELECT ai.create_plan('p2');
     SELECT ai.drop_plan('p2')", 'p p2');
 changed('names of nginx.conf', "SELECT ai.register('" . AI::Rows::node(1)

@@ -11,6 +11,7 @@
 _Static_assert(sizeof(ai_entry_key_head_t) == 40, "limits are aligned");
 _Static_assert(sizeof(ai_entry_tenant_head_t) == 40, "limits are aligned");
 _Static_assert(sizeof(ai_entry_plan_head_t) == 32, "limits are aligned");
+_Static_assert(sizeof(ai_entry_plan_cache_t) == 8, "limits are aligned");
 
 
 int
@@ -146,22 +147,39 @@ ai_entry_tenant(const ai_char *record, size_t len, ai_entry_tenant_t *e)
 }
 
 
+static int
+ai_entry_check_cache(const ai_entry_plan_cache_t *cache)
+{
+    return cache->price <= 100 && cache->ttl <= INT32_MAX ? AI_OK : AI_ERROR;
+}
+
+
 int
 ai_entry_plan(const ai_char *record, size_t len, ai_entry_plan_t *e)
 {
-    unsigned                     n;
-    const ai_char               *p;
-    const ai_entry_plan_head_t  *r;
+    size_t                        fixed;
+    unsigned                      n;
+    const ai_char                *p;
+    const ai_entry_plan_head_t   *r;
+    const ai_entry_plan_cache_t  *cache;
 
     if (ai_entry_check(record, len, 'p', sizeof(*r)) != AI_OK) {
         return AI_ERROR;
     }
 
     r = (const void *) record;
-    p = record + sizeof(*r);
+    fixed = sizeof(*r) + (r->cache ? sizeof(*cache) : 0);
+
+    if (r->cache > 1 || len < fixed) {
+        return AI_ERROR;
+    }
+
+    cache = r->cache ? (const void *) (record + sizeof(*r)) : NULL;
+    p = record + fixed;
     n = r->nlimits + r->nkey_limits;
 
-    if (len != sizeof(*r) + n * sizeof(ai_limit_t) + (uint64_t) r->patterns
+    if (len != fixed + n * sizeof(ai_limit_t) + (uint64_t) r->patterns
+        || (cache && ai_entry_check_cache(cache) != AI_OK)
         || r->store_loss > 2 || r->unbounded > 2 || r->drain > 1
         || r->priority > 2 || r->revoke_finish > 1
         || r->queue > AI_ENTRY_QUEUE || r->queue_ms > AI_ENTRY_QUEUE_MS_MAX
@@ -184,6 +202,9 @@ ai_entry_plan(const ai_char *record, size_t len, ai_entry_plan_t *e)
     e->drain = r->drain & 1;
     e->priority = r->priority & 3;
     e->revoke_finish = r->revoke_finish & 1;
+    e->cache = (cache != NULL);
+    e->cache_price = cache ? cache->price : 0;
+    e->cache_ttl = cache ? cache->ttl : 0;
 
     p += n * sizeof(ai_limit_t);
     e->patterns = ai_entry_take(&p, r->patterns);

@@ -71,11 +71,14 @@ typedef struct {
     uint32_t         share;
     uint32_t         queue;         /* who may wait for a slot; 0: nobody */
     uint32_t         queue_ms;      /* and for how long */
+    uint32_t         cache_price;   /* of a hit, percent */
+    uint32_t         cache_ttl;     /* seconds; 0: as the location says */
     unsigned         store_loss:2;  /* as ngx_http_ai_plan_t */
     unsigned         unbounded:2;
     unsigned         drain:1;
     unsigned         priority:2;
     unsigned         revoke_finish:1;
+    unsigned         cache:1;
 } ai_entry_plan_t;
 
 /* A record of AI_DIR_SPEND is an ai_base_t, as it is. */
@@ -89,7 +92,8 @@ typedef struct {
  * Words of a line are parted by one blank.  Numbers are digits alone, up to
  * AI_LIMIT_MAX (credits: 2^62, and a negative one counts as 0).  A limit, a
  * price or a word that has one value is given once.  A bucket's burst of 0 is
- * its amount.  Prices need a line without a threshold for each tier they name
+ * its amount.  A plan of best effort has no share, and one without a share is of
+ * best effort, whatever it says.  Prices need a line without a threshold for each tier they name
  * and for the standard one.
  */
 int ai_entry_pack_key(const ai_str_t *doc, ai_char *out, size_t size,

@@ -57,10 +57,19 @@ typedef struct {
     uint8_t          drain;
     uint8_t          priority;
     uint8_t          revoke_finish;
-    uint8_t          pad;
-    uint16_t         queue;         /* were padding once, and so zero */
+    uint8_t          cache;         /* 1: its words are next.  These were
+                                       padding once, and so zero */
+    uint16_t         queue;
     uint16_t         queue_ms;
 } ai_entry_plan_head_t;
+
+/* of a plan with a cache, behind its head */
+
+typedef struct {
+    uint32_t         ttl;
+    uint8_t          price;
+    uint8_t          pad[3];
+} ai_entry_plan_cache_t;
 
 typedef struct {
     ai_entry_head_t  head;

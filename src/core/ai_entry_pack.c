@@ -30,6 +30,7 @@ typedef struct {
 
 typedef struct {
     ai_entry_plan_head_t    r;
+    ai_entry_plan_cache_t   cache;
     ai_entry_limits_t       limits;
     ai_entry_limits_t       key_limits;
     ai_entry_patterns_t     patterns;
@@ -436,6 +437,32 @@ ai_entry_plan_queue(void *e, ai_entry_line_t *line)
 }
 
 
+/* "cache 10 3600": what a hit costs, in percent, and for how many seconds it is
+   kept, 0 for as long as nginx.conf says */
+
+static int
+ai_entry_plan_cache(void *e, ai_entry_line_t *line)
+{
+    ai_entry_plan_doc_t *doc = e;
+
+    uint64_t  price, ttl;
+    ai_str_t  word;
+
+    if (ai_entry_next(line, &word) != AI_OK
+        || ai_entry_digits(&word, 100, &price) != AI_OK
+        || ai_entry_number(line, INT32_MAX, &ttl) != AI_OK)
+    {
+        return ai_entry_fail(line, "bad cache");
+    }
+
+    doc->r.cache = 1;
+    doc->cache.price = (uint8_t) price;
+    doc->cache.ttl = (uint32_t) ttl;
+
+    return AI_OK;
+}
+
+
 static int
 ai_entry_plan_limit(void *e, ai_entry_line_t *line)
 {
@@ -460,6 +487,7 @@ static const ai_entry_word_t  ai_entry_plan_words[] = {
     { "priority", ai_entry_plan_priority, 1 },
     { "share", ai_entry_plan_share, 1 },
     { "queue", ai_entry_plan_queue, 1 },
+    { "cache", ai_entry_plan_cache, 1 },
     { "limit", ai_entry_plan_limit, 0 },
     { "key_limit", ai_entry_plan_key_limit, 0 },
     { NULL, NULL, 0 }
@@ -479,12 +507,22 @@ ai_entry_pack_plan(const ai_str_t *doc, ai_char *out, size_t size, size_t *len,
         return AI_ERROR;
     }
 
+    if (e.r.priority == 0 || e.r.share == 0) {
+        e.r.priority = 0;
+        e.r.share = 0;
+    }
+
     e.r.patterns = (uint32_t) e.patterns.len;
     e.r.nlimits = (uint8_t) e.limits.n;
     e.r.nkey_limits = (uint8_t) e.key_limits.n;
 
     ai_buf_init(&b, out, size);
     ai_buf_put(&b, &e.r, sizeof(e.r));
+
+    if (e.r.cache) {
+        ai_buf_put(&b, &e.cache, sizeof(e.cache));
+    }
+
     ai_entry_put_limits(&b, &e.limits);
     ai_entry_put_limits(&b, &e.key_limits);
     ai_entry_put_patterns(&b, &e.patterns);

@@ -13,7 +13,7 @@
 #include "ngx_ai_feed_int.h"
 
 
-#define NGX_AI_FEED_SCHEMA     11       /* the newest migration needed */
+#define NGX_AI_FEED_SCHEMA     12       /* the newest migration needed */
 #define NGX_AI_FEED_VERSION    "0.1.0"
 
 #define NGX_AI_FEED_TICK       50       /* ms: notifications are coalesced */

@@ -515,6 +515,9 @@ ngx_http_ai_listed_plan(ngx_http_ai_main_conf_t *mcf, ngx_pool_t *pool,
     plan->share = rec->plan.share;
     plan->queue = rec->plan.queue;
     plan->queue_timeout = rec->plan.queue_ms;
+    plan->cache = rec->plan.cache;
+    plan->cache_price = rec->plan.cache_price;
+    plan->cache_ttl = (time_t) rec->plan.cache_ttl;
 
     return ngx_http_ai_listed_patterns(mcf, pool, &rec->plan.patterns,
                                        &plan->models);

@@ -412,6 +412,10 @@ model_plan(model_input_t *in)
         model_print(doc, "queue %u %u\n", 1 + n * 39, 1 + k * 235);
     }
 
+    if (k & 8) {
+        model_print(doc, "cache %u %u\n", n % 101, k << 23);
+    }
+
     model_print(doc, "max_output %llu\nshare %llu\n", (unsigned long long) max,
                 (unsigned long long) share);
     model_print(doc, "on_store_loss %s\npriority %s\n", losses[n % 3],
@@ -429,7 +433,10 @@ model_plan(model_input_t *in)
     CHECK(model_pack(&m, doc->text, doc->len) == AI_OK);
     CHECK(ai_entry_plan(m.record, m.len, &e) == AI_OK);
 
-    CHECK(e.max_output == max && e.share == share);
+    CHECK(e.max_output == max && e.share == (n / 3 % 3 ? share : 0));
+    CHECK(e.cache == (k >> 3 & 1));
+    CHECK(e.cache_price == (k & 8 ? n % 101 : 0));
+    CHECK(e.cache_ttl == (k & 8 ? k << 23 : 0));
     CHECK(e.queue == (k & 4 ? 1 + n * 39 : 0));
     CHECK(e.queue_ms == (k & 4 ? 1 + k * 235 : 0));
     CHECK(e.store_loss == n % 3 && e.priority == n / 3 % 3);
@@ -598,6 +605,7 @@ model_sound(const ai_char *r, size_t len)
         model_sound_limits(r, len, plan.key_limits, plan.nkey_limits);
         model_sound_patterns(r, len, &plan.patterns);
         CHECK(plan.store_loss < 3 && plan.unbounded < 3 && plan.priority < 3);
+        CHECK(plan.cache_price <= 100 && plan.cache_ttl <= INT32_MAX);
     }
 
     if (ai_entry_price(r, len, &price) == AI_OK) {

@@ -175,6 +175,8 @@ plans(void **state)
 
     ok('p', "");
     ok('p', "models gpt-* claude-*\nmax_output 100\nunbounded allow\n");
+    ok('p', "cache 0 0\n");
+    ok('p', "cache 100 2147483647\nlimit cost m 1 1\n");
 
     refused('p', "max_output 0\n", "bad number");
     refused('p', "max_output 2147483648\n", "bad number");
@@ -186,6 +188,15 @@ plans(void **state)
     refused('p', "queue 50 60001\n", "bad queue");
     refused('p', "queue 50 0\n", "bad queue");
     refused('p', "queue 50 20 1\n", "bad queue");
+    refused('p', "cache 101 0\n", "bad cache");
+    refused('p', "cache -1 0\n", "bad cache");
+    refused('p', "cache 10\n", "bad cache");
+    refused('p', "cache\n", "bad cache");
+    refused('p', "cache on\n", "bad cache");
+    refused('p', "cache 10 -1\n", "bad cache");
+    refused('p', "cache 10 2147483648\n", "bad cache");
+    refused('p', "cache 10 1 1\n", "bad cache");
+    refused('p', "cache 10 0\ncache 10 0\n", "a word is given twice");
     refused('p', "on_store_loss shut\n", "unknown value");
     refused('p', "on_abort\n", "a line has not one value");
     refused('p', "priority local\n", "unknown value");
