@@ -21,6 +21,7 @@ plan skip_all => 'no spin' if system('command -v spin >/dev/null');
 my $one = 'N=2 L=2 B=1 LIVES=1 ROLLS=0 RESTARTS=0 MUTANT';
 my $split = 'N=2 L=1 B=1 LIVES=2 ROLLS=0 RESTARTS=0 MUTANT';
 my $again = 'N=2 L=2 B=1 LIVES=1 ROLLS=0 RESTARTS=1 MUTANT';
+my $edge = "$split EDGE";
 my $both = 'N=2 L=1 B=1 LIVES=2 ROLLS=0 RESTARTS=1 MUTANT';
 
 my @lease = (
@@ -39,6 +40,7 @@ my @lease = (
     [UNCOUNTED => $again, 'the old total goes before its rows are counted'],
     [DEAD => $one, 'the lease of a dead node is given back at its end'],
     [WINDOW => $one =~ s/ROLLS=0/ROLLS=1/r, 'credit outlives its window'],
+    [FORMER => $edge, 'a book forgets the window before as it begins one'],
     [REFUND => $one, 'credit given back is taken again on a time-out'],
     [SHIFT => $one, 'a reply is taken for that of another operation'],
     [ORDER => $one, 'an operation is executed after a newer one'],
@@ -70,10 +72,14 @@ my @lease_true = $large
        'N=2 L=2 B=1 LIVES=1 ROLLS=0 RESTARTS=2 CALM',
        'N=2 L=1 B=1 LIVES=3 ROLLS=0 RESTARTS=0',
        'N=2 L=3 B=2 LIVES=2 ROLLS=0 RESTARTS=0 CALM',
-       'N=2 L=4 B=3 LIVES=1 ROLLS=1 RESTARTS=1 CALM')
+       'N=2 L=4 B=3 LIVES=1 ROLLS=1 RESTARTS=1 CALM',
+       'N=2 L=2 B=1 LIVES=2 ROLLS=0 RESTARTS=0 EDGE CALM',
+       'N=2 L=1 B=1 LIVES=1 ROLLS=1 RESTARTS=1 EDGE CALM')
     : ('N=2 L=1 B=1 LIVES=2 ROLLS=0 RESTARTS=1',
        'N=2 L=2 B=1 LIVES=2 ROLLS=1 RESTARTS=0 CALM',
-       'N=2 L=3 B=2 LIVES=1 ROLLS=1 RESTARTS=1 CALM');
+       'N=2 L=3 B=2 LIVES=1 ROLLS=1 RESTARTS=1 CALM',
+       'N=2 L=1 B=1 LIVES=2 ROLLS=0 RESTARTS=0 EDGE',
+       'N=2 L=1 B=1 LIVES=1 ROLLS=1 RESTARTS=1 EDGE CALM');
 
 my @share_true = $large
     ? ('N=2 SHARE=1',

@@ -111,7 +111,12 @@
  *    all its rows are in the book [M_UNCOUNTED].  A store that lost its memory
  *    has put nothing aside, so a report counts only with "d" [M_ORPHAN], and
  *    if all of it was said with "d" [M_SOON].
- * h. Sizes: want at most B; B is min(spent in the last lease time * 2,
+ * h. A clock that is ahead begins the next window while others are in this one
+ *    (EDGE).  The book keeps what was spent here of the former window, open
+ *    holds with it, and reports tell of it: a store that lost its memory would
+ *    else grant that once more to those who are in it still [M_FORMER].  None
+ *    of it is wanted any more, and what is granted late is not taken.
+ * i. Sizes: want at most B; B is min(spent in the last lease time * 2,
  *    left / (2 N)), and need when that is more.  Where B falls below need, each
  *    request asks for itself and takes one round trip, in the same words.
  *    The model has grants as large as possible, up to B.
@@ -139,7 +144,10 @@
  * noticed by the epoch.
  *
  * Clocks: window_ends() is one step for all, which rests on the window being
- * part of the cell's name, and on c.
+ * part of the cell's name, and on c.  With EDGE nodes pass the end before it,
+ * each by itself; what they do in the next window is another cell's.  That the
+ * former window is told of for two hours only: no clock that the store takes
+ * is behind by that (rule 1).
  *
  * Several owners: the order is kept by cell, so one is enough; the report of
  * one is the report of all.  A second restart, and a former start whose workers
@@ -164,6 +172,11 @@
 #endif
 #ifndef RESTARTS
 #define RESTARTS  1             /* nodes that start again: that many first */
+#endif
+#if defined(EDGE)
+#define past(n)   (node[n].next)        /* it has begun the next window */
+#else
+#define past(n)   0
 #endif
 
 #define SERVERS   2
@@ -202,6 +215,9 @@ typedef node_t {
     byte  uncounted;            /* part of spent: not in this start's book */
     byte  orphan;               /* unspent, of the old */
     byte  former;               /* epoch, of the old */
+#if defined(EDGE)
+    bit   next;                 /* its clock has passed the window's end */
+#endif
     op_t  late;                 /* under way, for however long */
 }
 
@@ -234,6 +250,14 @@ byte  i, k, r, s, id, granted, told;
 /* ---- the script ---- */
 
 #define count(e)    ((e) / IDS)
+#if defined(EDGE) && N == 2
+#define all_past    (past(0) && past(1))
+#elif defined(EDGE)
+#define all_past    (past(0) && past(1) && past(2))
+#else
+#define all_past    0
+#endif
+
 #define max(a, b)   ((a) > (b) -> (a) : (b))
 #define min(a, b)   ((a) < (b) -> (a) : (b))
 
@@ -411,7 +435,15 @@ inline cell(here, who)
 #define alone(n)    (!node[n].alive && node[n].uncounted == 0)
 #endif
 
-#define sum(n)      (node[n].spent - node[n].uncounted + node[n].unspent)
+#if defined(M_FORMER)
+#define sum(n)      (past(n) -> 0 : own(n))
+#else
+#define sum(n)      own(n)
+#endif
+
+#define own(n)      (node[n].spent - node[n].uncounted + node[n].unspent)
+
+#define wants(n, unspent)  (past(n) -> 0 : B - min(B, unspent))
 
 
 inline admit(who)
@@ -443,7 +475,7 @@ inline ask(which, who, where)
     which.server = where;
     which.epoch = node[who].epoch;
     which.sum = sum(who);
-    which.want = B - min(B, node[who].unspent);
+    which.want = wants(who, node[who].unspent);
     which.dropped = alone(who)
 }
 
@@ -455,7 +487,7 @@ inline ask_old(which, who, where)
     which.server = where;
     which.epoch = node[who].former;
     which.sum = node[who].spent - node[who].own + node[who].orphan;
-    which.want = B - min(B, node[who].orphan);
+    which.want = wants(who, node[who].orphan);
     which.old = 1
 }
 
@@ -482,7 +514,7 @@ inline accept(who)
 #else
     :: told == node[who].epoch ->
 #endif
-        node[who].unspent = node[who].unspent + granted;
+        node[who].unspent = node[who].unspent + (past(who) -> 0 : granted);
 #if defined(M_ORPHAN) || defined(M_SOON)
         node[who].reported = 1
 #else
@@ -510,7 +542,7 @@ inline accept_old(who)
 {
     if
     :: told == node[who].former ->
-        node[who].orphan = node[who].orphan + granted
+        node[who].orphan = node[who].orphan + (past(who) -> 0 : granted)
     :: else
     fi
 }
@@ -619,6 +651,9 @@ inline window_ends()
         node[k].spent = 0;
         node[k].own = 0;
         node[k].uncounted = 0;
+#if defined(EDGE)
+        node[k].next = 0;
+#endif
         store[0].total[k] = 0;
         store[1].total[k] = 0;
         store[0].old[k] = 0;
@@ -634,6 +669,18 @@ inline window_ends()
 
     k = 0
 }
+
+
+/* a clock is ahead: credit ends with its window, here */
+
+#if defined(EDGE)
+inline pass_end(who)
+{
+    node[who].next = 1;
+    node[who].unspent = 0;
+    node[who].orphan = 0
+}
+#endif
 
 
 /*
@@ -684,7 +731,7 @@ inline calm(here)
     :: else -> break
     od;
 
-    assert(admitted == L)
+    assert(admitted == L || all_past)
 }
 
 
@@ -932,12 +979,23 @@ end:
     :: d_step {
         !over && may_tell(_pid) && counts(1, me.epoch) -> tell(1, _pid) }
 
+#if defined(EDGE)
+    :: d_step { !over && !me.next -> pass_end(_pid) }
+#endif
+
 #if defined(M_REFUND)
     :: atomic { !over && can_be(0, me.epoch) -> give_back(0) }
 #endif
 
 #if RESTARTS
     :: d_step { !over && _pid < RESTARTS && !me.again -> restart(_pid) }
+#if defined(EDGE)
+    /* its clock was set back: the rows tell that they are of this window */
+    :: d_step {
+        !over && _pid < RESTARTS && !me.again && me.next ->
+        restart(_pid);
+        me.next = 0 }
+#endif
     :: d_step { !over && me.alive -> bury(_pid) }
     :: d_step { !over && me.uncounted > 0 -> me.uncounted-- }
 
