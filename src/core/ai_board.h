@@ -21,7 +21,7 @@
 AI_HIDDEN_BEGIN
 
 
-#define AI_BOARD_VERSION  1
+#define AI_BOARD_VERSION  2
 #define AI_BOARD_TARGETS  1024
 #define AI_BOARD_KEYS     1024      /* of all providers */
 #define AI_BOARD_NONE     UINT32_MAX
@@ -150,6 +150,13 @@ ai_board_change_t ai_board_end(ai_board_t *bd, uint32_t target,
  */
 ai_board_change_t ai_board_broke(ai_board_t *bd, uint32_t target,
     uint64_t now_ms, uint32_t random);
+
+/*
+ * [locked] How many calls of ai_board_begin(), ai_board_end() and
+ * ai_board_broke() there were for the target, those that it refused too: what
+ * is read under the same lock as a call is its place in their order.
+ */
+uint64_t ai_board_calls(const ai_board_t *bd, uint32_t target);
 
 
 /* the quota that an answer's headers announce; < 0: not said */

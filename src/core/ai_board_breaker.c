@@ -85,7 +85,13 @@ ai_board_begin(ai_board_t *bd, uint32_t target, uint64_t tokens,
     state = ai_board_ask(bd, target, tokens, now_ms, wait_ms);
     t = ai_board_own(bd, target);
 
-    if (t == NULL || state != AI_TARGET_READY) {
+    if (t == NULL) {
+        return state;
+    }
+
+    t->calls++;
+
+    if (state != AI_TARGET_READY) {
         return state;
     }
 
@@ -281,6 +287,7 @@ ai_board_end(ai_board_t *bd, uint32_t target, ai_outcome_t outcome,
 
     failed = (outcome == AI_OUTCOME_FAILED);
     t->failed += failed;
+    t->calls++;
 
     if (outcome == AI_OUTCOME_OK) {
         ai_board_latency_add(t, first_byte_ms);
@@ -326,6 +333,7 @@ ai_board_broke(ai_board_t *bd, uint32_t target, uint64_t now_ms,
     }
 
     t->failed++;
+    t->calls++;
 
     back = ai_board_canary_turn(t, now_ms);
 
@@ -351,6 +359,17 @@ ai_board_broke(ai_board_t *bd, uint32_t target, uint64_t now_ms,
     }
 
     return AI_BOARD_SAME;
+}
+
+
+uint64_t
+ai_board_calls(const ai_board_t *bd, uint32_t target)
+{
+    const ai_board_target_t  *t;
+
+    t = ai_board_get(bd, target);
+
+    return t ? t->calls : 0;
 }
 
 

@@ -78,6 +78,7 @@ typedef struct {
     ai_board_quota_t requests;
     ai_board_quota_t tokens;
 
+    uint64_t         calls;
     uint64_t         attempts;
     uint64_t         failed;
     uint64_t         limited;

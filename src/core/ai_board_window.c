@@ -23,7 +23,9 @@ ai_board_window_part(ai_board_target_t *t, uint64_t now_ms)
     tick = ai_board_window_tick(t, now_ms);
     p = &t->parts[tick % AI_BOARD_PARTS];
 
-    if (p->tick != tick) {
+    /* a worker whose clock is behind does not clear what is newer */
+
+    if (p->tick < tick) {
         p->n = 0;
         p->failed = 0;
         p->tick = tick;

@@ -142,7 +142,7 @@ static ai_target_state_t
 ngx_http_ai_pick_begin(ngx_http_ai_attempt_t *at, ngx_http_ai_target_t *target,
     ngx_uint_t resort)
 {
-    uint64_t                  wait_ms, key_ms;
+    uint64_t                  wait_ms, key_ms, call;
     unsigned                  probe;
     ngx_uint_t                nkeys;
     ngx_ai_routing_t         *rt;
@@ -171,6 +171,8 @@ ngx_http_ai_pick_begin(ngx_http_ai_attempt_t *at, ngx_http_ai_target_t *target,
                                ngx_current_msec, &wait_ms, &probe);
     }
 
+    call = ai_board_calls(rt->board, target->place);
+
     if (state == AI_TARGET_READY && nkeys > 1) {
         at->key = ai_board_key_next(rt->board, provider->key_places,
                                     (uint32_t) nkeys, ngx_current_msec,
@@ -178,6 +180,12 @@ ngx_http_ai_pick_begin(ngx_http_ai_attempt_t *at, ngx_http_ai_target_t *target,
     }
 
     ngx_ai_routing_unlock(rt);
+
+    if (target->place != AI_BOARD_NONE && !resort) {
+        ngx_http_ai_routing_debug(at->ctx, target, call,
+                                  ngx_http_ai_routing_states[state], probe,
+                                  wait_ms);
+    }
 
     if (state == AI_TARGET_READY) {
         at->begun = (target->place != AI_BOARD_NONE && !resort);
@@ -215,6 +223,7 @@ void
 ngx_http_ai_pick_failed(ngx_http_ai_attempt_t *at, ai_outcome_t outcome,
     int64_t retry_ms)
 {
+    uint64_t               call;
     ngx_ai_routing_t      *rt;
     ai_board_change_t      change;
     ngx_http_ai_target_t  *target;
@@ -236,7 +245,12 @@ ngx_http_ai_pick_failed(ngx_http_ai_attempt_t *at, ai_outcome_t outcome,
     change = ai_board_end(rt->board, target->place, outcome, at->probe,
                           (uint32_t) (ngx_current_msec - at->since), retry_ms,
                           ngx_current_msec, ngx_http_ai_pick_random());
+    call = ai_board_calls(rt->board, target->place);
     ngx_ai_routing_unlock(rt);
+
+    ngx_http_ai_routing_debug(at->ctx, target, call,
+                              ngx_http_ai_routing_outcomes[outcome],
+                              at->probe, retry_ms);
 
     ngx_http_ai_routing_log(at->ctx->request->connection->log,
                             at->ctx->model, target, change);
@@ -246,6 +260,7 @@ ngx_http_ai_pick_failed(ngx_http_ai_attempt_t *at, ai_outcome_t outcome,
 void
 ngx_http_ai_pick_good(ngx_http_ai_attempt_t *at)
 {
+    uint64_t                 call;
     ngx_ai_routing_t        *rt;
     ai_board_change_t        change;
     ngx_http_ai_target_t    *target;
@@ -266,12 +281,17 @@ ngx_http_ai_pick_good(ngx_http_ai_attempt_t *at)
     change = ai_board_end(rt->board, target->place, AI_OUTCOME_OK, at->probe,
                           (uint32_t) (ngx_current_msec - at->since), -1,
                           ngx_current_msec, ngx_http_ai_pick_random());
+    call = ai_board_calls(rt->board, target->place);
 
     if (provider->key_places && provider->keys.nelts > 1) {
         ai_board_key_good(rt->board, provider->key_places[at->key]);
     }
 
     ngx_ai_routing_unlock(rt);
+
+    ngx_http_ai_routing_debug(at->ctx, target, call,
+                        ngx_http_ai_routing_outcomes[AI_OUTCOME_OK],
+                        at->probe, ngx_current_msec - at->since);
 
     if (change != AI_BOARD_SAME) {
         ngx_http_ai_routing_log(at->ctx->request->connection->log,
@@ -283,6 +303,7 @@ ngx_http_ai_pick_good(ngx_http_ai_attempt_t *at)
 void
 ngx_http_ai_pick_close(ngx_http_ai_attempt_t *at, ai_reason_t reason)
 {
+    uint64_t               call;
     ngx_ai_routing_t      *rt;
     ngx_http_ai_ctx_t     *ctx;
     ai_board_change_t      change;
@@ -315,7 +336,10 @@ ngx_http_ai_pick_close(ngx_http_ai_attempt_t *at, ai_reason_t reason)
     ngx_ai_routing_lock(rt);
     change = ai_board_broke(rt->board, target->place, ngx_current_msec,
                             ngx_http_ai_pick_random());
+    call = ai_board_calls(rt->board, target->place);
     ngx_ai_routing_unlock(rt);
+
+    ngx_http_ai_routing_debug(ctx, target, call, "broke", 0, -1);
 
     ngx_http_ai_routing_log(ctx->request->connection->log, ctx->model, target,
                             change);

@@ -43,6 +43,15 @@ static void ngx_http_ai_routing_target_id(ngx_http_ai_model_t *m,
     ngx_http_ai_target_t *t, u_char id[AI_KEY_DIGEST]);
 
 
+const char *const  ngx_http_ai_routing_outcomes[] = {
+    "ok", "failed", "limited", "other", "gone"
+};
+
+const char *const  ngx_http_ai_routing_states[] = {
+    "ready", "open", "resting", "dry"
+};
+
+
 ngx_int_t
 ngx_http_ai_routing_add(ngx_conf_t *cf, ngx_http_ai_main_conf_t *mcf)
 {

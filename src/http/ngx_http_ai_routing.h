@@ -24,6 +24,24 @@ ngx_int_t ngx_http_ai_routing_add(ngx_conf_t *cf,
 void ngx_http_ai_routing_log(ngx_log_t *log, ngx_http_ai_model_t *m,
     ngx_http_ai_target_t *t, ai_board_change_t change);
 
+/*
+ * What the board was told, or has said, for "error_log ... debug_mutex", which
+ * nothing else of nginx uses: the place of a call in the order of all calls for
+ * the target, when it was, for which request, its outcome, the probe's number,
+ * and the time that goes with the outcome (-1: none).
+ */
+#define ngx_http_ai_routing_debug(ctx, t, call, what, probe, ms)             \
+    (void) (call);                                                           \
+    ngx_log_debug8(NGX_LOG_DEBUG_MUTEX, (ctx)->request->connection->log, 0,  \
+                   "ai board %uL %M %V \"%V\" \"%V\" %s %ui %L",             \
+                   call, ngx_current_msec, &(ctx)->id,                       \
+                   &(ctx)->model->sn.str, ngx_http_ai_target_name(t), what,  \
+                   (ngx_uint_t) (probe), (int64_t) (ms))
+
+/* by ai_outcome_t, and ai_target_state_t */
+extern const char *const  ngx_http_ai_routing_outcomes[];
+extern const char *const  ngx_http_ai_routing_states[];
+
 /* name=, or else the provider's */
 ngx_str_t *ngx_http_ai_target_name(ngx_http_ai_target_t *t);
 

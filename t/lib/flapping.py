@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""flapping.py LEDGER LOG NAME=JOURNAL...: rows against the journals of providers
-and the access log ("$ai_request_id $request_uri").
+"""flapping.py LEDGER LOG BOARD BREAKER NAME=JOURNAL...: rows against the journals
+of providers, the access log ("$ai_request_id $request_uri") and what the board
+was told (a log of debug_mutex, for replay.py; BREAKER is what is configured).
 
-One JSON object: how many there were of what, "by" model and provider what the
-board counts, and "wrong": {what: [count, an example]}.  Every attempt of a row
+One JSON object: how many there were of what, "by" model and provider what rows
+have of what the board counts, "board" what it must say of itself, and "wrong": {what: [count, an example]}.  Every attempt of a row
 is one request of a provider's journal; it is two where a kept connection was
 closed behind the request, and may be none where the connection came to nothing
 or the client left at once.
@@ -13,6 +14,8 @@ import collections
 import glob
 import json
 import sys
+
+import replay
 
 AGAIN = ('fin', 'rst', 'half')      # closed before a head: nginx repeats it on
                                     # another connection if this was a kept one
@@ -49,6 +52,43 @@ def count(row, a, by):
     c['limited'] += a['status'] == 429
     c['failed'] += ((a['status'] or 0) >= 500
                     or a['status'] is None and a['reason'] != 'abort')
+
+
+def outcome(a):
+    """What the board has to be told of an attempt."""
+    s = a['status']
+    if s is None:
+        return 'gone' if a['reason'] == 'abort' else 'failed'
+    if s == 429:
+        return 'limited'
+    if s in (408, 409):
+        return 'other'
+    return 'failed' if s >= 500 else 'ok'
+
+
+def compare(row, told, wrong, n):
+    """The board was told of each attempt, in order, but for those of last
+    resort: its target rested.  Of one with several keys it is told the last."""
+    want = []
+    for a in row['attempts']:
+        if a.get('chosen') == 'key' and want:
+            want.pop()
+        want.append((a['provider'], outcome(a)))
+
+    left = [e for e in told if e[1] != 'resting']
+    for i, w in enumerate(want):
+        if left and left[0] == w:
+            left.pop(0)
+        elif i == len(want) - 1 and ((w[0], 'resting') in told):
+            n['last resorts'] += 1
+        else:
+            wrong.add('the board was told something else', [row, told])
+            return
+
+    # one that was not sent, for its client had gone
+
+    if left and left[0][1] != 'gone':
+        wrong.add('the board was told of more', [row, told])
 
 
 def look_at(row, asked, wrong, n, by):
@@ -102,8 +142,10 @@ def look_at(row, asked, wrong, n, by):
 
 
 def main():
-    asked, served = journals(sys.argv[3:])
+    asked, served = journals(sys.argv[5:])
     wrong, n, rows, by = Wrong(), collections.Counter(), set(), {}
+    board = replay.replay(sys.argv[3], sys.argv[4], wrong, n)
+    told = board.ended
 
     for path in glob.glob(sys.argv[1] + '/usage*.jsonl*'):
         with open(path) as f:
@@ -113,6 +155,8 @@ def main():
                     wrong.add('a row twice', row)
                 rows.add(row['id'])
                 look_at(row, asked.pop(row['id'], []), wrong, n, by)
+                compare(row, told.pop(bytes.fromhex(
+                    row['id'].replace('-', '')), ()), wrong, n)
 
     with open(sys.argv[2]) as f:
         for line in f:
@@ -124,10 +168,14 @@ def main():
 
     for i in asked:
         wrong.add('no row', [i, asked[i]])
+    for i in told:
+        if any(e[1] not in ('resting', 'gone') for e in told[i]):
+            wrong.add('told of no row', [i.hex(), told[i]])
 
     n['rows'] = len(rows)
     n['asked'] = sum(served.values())
-    print(json.dumps({'n': n, 'by': by, 'wrong': wrong.found}))
+    print(json.dumps({'n': n, 'by': by, 'board': board.figures(),
+                      'wrong': wrong.found}))
 
 
 main()

@@ -19,10 +19,11 @@ use AI::Load;
 our @EXPORT = qw(flap_under_load);
 
 my @names = qw(a b c d e);
+my $breaker = 'failures=5 errors=50 requests=20 window=2000 cooldown=100';
 
 
 # requests => N, clients => N of each load, loads => N processes, seed => N,
-# stride => ms at most between a client's requests
+# stride => ms at most between a client's requests, workers => N
 
 sub flap_under_load {
     my (%o) = @_;
@@ -32,7 +33,7 @@ sub flap_under_load {
     system('make', '-s', '-C', $AI::Gateway::top, 'build/standin') == 0
         or die "build/standin is not built\n";
 
-    my $t = AI::Gateway->new(workers => 2);
+    my $t = AI::Gateway->new(workers => $o{workers} || 2);
 
     my @standins;
 
@@ -87,7 +88,7 @@ sub conf {
         upstream  $_;
         key       file:%%DIR%%/provider.key;
         key       env:AI_SECOND_KEY;
-        breaker   failures=5 window=2s cooldown=100ms;
+        breaker   failures=5 errors=50% requests=20 window=2s cooldown=100ms;
         capacity  60;
     }
 EOC
@@ -95,7 +96,7 @@ EOC
     $ENV{AI_SECOND_KEY} = 'sk-provider-second-0123456789';
 
     return gateway_conf(
-        main => 'env AI_SECOND_KEY;',
+        main => "env AI_SECOND_KEY;\nerror_log %%DIR%%/board.log debug_mutex;",
         zone => 'zone=ai:16m',
         ledger => '%%DIR%%/ledger segment=64m sync=1s',
         plan_extra => 'limit concurrency 500; limit cost 1000000/day;
@@ -211,7 +212,8 @@ sub check {
 
     my @journals = map { "$_=$t->{dir}/journal-$_" } @names;
     my $out = `/usr/bin/python3 $AI::Gateway::top/t/lib/flapping.py \\
-        $t->{dir}/ledger $t->{dir}/flap.log @journals`;
+        $t->{dir}/ledger $t->{dir}/flap.log $t->{dir}/board.log \\
+        '$breaker' @journals`;
 
     is($?, 0, 'looked at');
 
@@ -224,10 +226,11 @@ sub check {
         . JSON::PP->new->canonical->encode($got->{wrong}{$_}[1]) }
         sort keys %{ $got->{wrong} }), '', 'rows are as providers have seen');
 
-    # the board's figures are those of the rows, but for last resorts and for
-    # clients that have left, which it does not count
+    # the board's figures are those that it was told, and those of the rows, but
+    # for last resorts and for clients that have left, which it does not count
 
     my (@wrong, $most, $told);
+    my %board;
 
     for my $b (@{ $t->status->{targets} }) {
         my $r = $got->{by}{"$b->{model} $b->{provider}"} || {};
@@ -238,10 +241,15 @@ sub check {
             || $b->{failed} > ($r->{failed} || 0)
             || $b->{limited} > ($r->{limited} || 0);
 
+        $board{"$b->{model} $b->{target}"} = [ @$b{qw(attempts failed limited)},
+            $b->{breaker}{opened}, $b->{breaker}{open} ? 1 : 0 ]
+            if $b->{attempts};
+
         $told += $b->{failed};
         $most += $r->{failed} || 0;
     }
 
+    is_deeply(\%board, $got->{board} || {}, 'the board has what it was told');
     is(join("\n", @wrong), '', 'the board counts no more than there was');
     cmp_ok($told, '>', $most * 0.8, 'and not much less');
 
