@@ -686,6 +686,12 @@ bad('small body buffer', '"client_body_buffer_size" 16384 is smaller than '
     server => 'client_body_buffer_size 16k;');
 bad('body without a limit', '"client_max_body_size" 0 (unlimited) in',
     server => 'client_max_body_size 0;');
+
+for my $what (qw(body headers)) {
+    bad("without the $what", "\"ai_gateway\" needs \"proxy_pass_request_$what "
+        . 'on" in location "/"', server => "proxy_pass_request_$what off;");
+}
+
 bad('ssl_verify off', 'ai_provider "p" needs "proxy_ssl_verify on" in '
     . 'location "/"', ssl => 'proxy_ssl_server_name on;');
 bad('ssl_server_name off', 'ai_provider "p" needs "proxy_ssl_server_name on"',
