@@ -686,6 +686,12 @@ bad('small body buffer', '"client_body_buffer_size" 16384 is smaller than '
     server => 'client_body_buffer_size 16k;');
 bad('body without a limit', '"client_max_body_size" 0 (unlimited) in',
     server => 'client_max_body_size 0;');
+
+for my $what (qw(body headers)) {
+    bad("without the $what", "\"ai_gateway\" needs \"proxy_pass_request_$what "
+        . 'on" in location "/"', server => "proxy_pass_request_$what off;");
+}
+
 bad('ssl_verify off', 'ai_provider "p" needs "proxy_ssl_verify on" in '
     . 'location "/"', ssl => 'proxy_ssl_server_name on;');
 bad('ssl_server_name off', 'ai_provider "p" needs "proxy_ssl_server_name on"',
@@ -876,7 +882,38 @@ sub example {
     my $out = `$nginx -t -p $dir -e stderr -c $dir/example.conf 2>&1`;
 
     like($out, qr/test is successful/, 'conf.example') or diag($out);
+    is_deeply([ grep { !example_has($_) } words() ], [],
+        'conf.example has every word of the module');
     unlike($out, qr/\[warn\]/, 'conf.example without a warning') or diag($out);
+}
+
+
+sub example_has {
+    my ($word) = @_;
+
+    open my $f, '<', "$dir/example.conf" or die "example.conf: $!\n";
+    my $text = do { local $/; <$f> };
+
+    return $text =~ /(?<![\w=])\Q$word\E/;
+}
+
+
+# names of directives, in blocks and out of them, and parameters
+
+sub words {
+    my %word;
+
+    for my $name (glob("$FindBin::Bin/../src/http/*conf*.c"),
+        "$FindBin::Bin/../ngx_http_ai_tenant_module.c")
+    {
+        open my $f, '<', $name or die "$name: $!\n";
+        my $text = do { local $/; <$f> };
+
+        $word{$_} = 1 for $text =~ /\{ ngx_string\("(\w+)"\),\s+[\dN]/g,
+            $text =~ /"(\w+=)"/g;
+    }
+
+    return sort keys %word;
 }
 
 

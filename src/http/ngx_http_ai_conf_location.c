@@ -13,6 +13,8 @@
 
 static char *ngx_http_ai_location_body(ngx_conf_t *cf,
     ngx_http_ai_location_t *loc);
+static char *ngx_http_ai_location_whole(ngx_conf_t *cf,
+    ngx_http_ai_location_t *loc);
 static ngx_int_t ngx_http_ai_location_tls(ngx_conf_t *cf,
     ngx_http_ai_location_t *loc, ngx_http_ai_provider_t *p);
 
@@ -87,7 +89,28 @@ ngx_http_ai_location_body(ngx_conf_t *cf, ngx_http_ai_location_t *loc)
         return NGX_CONF_ERROR;
     }
 
-    return NGX_CONF_OK;
+    return ngx_http_ai_location_whole(cf, loc);
+}
+
+
+/* a provider would wait for a body that never comes, or not know what it is */
+
+static char *
+ngx_http_ai_location_whole(ngx_conf_t *cf, ngx_http_ai_location_t *loc)
+{
+    if (loc->upstream->pass_request_body
+        && loc->upstream->pass_request_headers)
+    {
+        return NGX_CONF_OK;
+    }
+
+    ngx_http_ai_conf_error(cf, loc->file, loc->line,
+                           "\"ai_gateway\" needs \"proxy_pass_request_%s on\" "
+                           "in location \"%V\"",
+                           loc->upstream->pass_request_body ? "headers"
+                                                            : "body",
+                           &loc->clcf->name);
+    return NGX_CONF_ERROR;
 }
 
 

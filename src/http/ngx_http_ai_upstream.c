@@ -274,7 +274,8 @@ ngx_http_ai_credential(ngx_http_request_t *r, ngx_http_ai_provider_t *provider,
         || ngx_memcmp(head->last - 4, CRLF CRLF, 4) != 0)
     {
         ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
-                      "ai request has an unexpected head");
+                      "ai request has an unexpected head, check "
+                      "\"proxy_set_body\"");
         return NGX_ERROR;
     }
 

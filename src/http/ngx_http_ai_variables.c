@@ -34,6 +34,7 @@ typedef enum {
 
 static ngx_int_t ngx_http_ai_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_uint_t ngx_http_ai_variable_passes(ngx_http_request_t *r);
 static ngx_int_t ngx_http_ai_variable_text(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_var_t var, ngx_str_t *s);
 static ngx_int_t ngx_http_ai_variable_number(ngx_http_ai_ctx_t *ctx,
@@ -110,7 +111,9 @@ ngx_http_ai_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     ctx = ngx_http_ai_ctx(r);
 
-    if (ctx == NULL) {
+    if (ctx == NULL
+        || (data == NGX_HTTP_AI_VAR_PASS && !ngx_http_ai_variable_passes(r)))
+    {
         v->not_found = 1;
         return NGX_OK;
     }
@@ -146,6 +149,20 @@ ngx_http_ai_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     v->len = b.pos - p;
 
     return NGX_OK;
+}
+
+
+/* subrequests, and locations that the request has come to later, are neither
+   admitted nor metered: no way leads from there to a provider */
+
+static ngx_uint_t
+ngx_http_ai_variable_passes(ngx_http_request_t *r)
+{
+    ngx_http_ai_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_tenant_module);
+
+    return r == r->main && alcf->gateway;
 }
 
 
