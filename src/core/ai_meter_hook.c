@@ -9,6 +9,7 @@
 #include "ai_number.h"
 
 
+static int ai_meter_begin_usage(ai_meter_t *m, unsigned rank);
 static void ai_meter_begin_details(ai_meter_t *m, unsigned detail);
 static void ai_meter_usage_end(ai_meter_t *m, const ai_node_t *node);
 static void ai_meter_merge(ai_meter_t *m);
@@ -21,21 +22,7 @@ ai_meter_begin(ai_meter_t *m, const ai_node_t *node)
     switch (node->hook) {
 
     case AI_HOOK_USAGE:
-
-        if (node->arg >= 3) {
-            m->ev.usage = 1;
-        }
-
-        if (node->arg < m->ev.rank
-            || (node->arg == 1 && m->ordinal > 1))
-        {
-            return AI_DECLINED;
-        }
-
-        m->ev.rank = node->arg;
-        m->staged = 0;
-        m->writes = 0;
-        break;
+        return ai_meter_begin_usage(m, node->arg);
 
     case AI_HOOK_WRITES:
         m->writes = 1;
@@ -91,6 +78,25 @@ ai_meter_begin(ai_meter_t *m, const ai_node_t *node)
         ai_meter_store(m, AI_RAW_IMAGES, m->ev.raw[AI_RAW_IMAGES] + 1);
         break;
     }
+
+    return AI_OK;
+}
+
+
+static int
+ai_meter_begin_usage(ai_meter_t *m, unsigned rank)
+{
+    if (rank >= 3) {
+        m->ev.usage = 1;
+    }
+
+    if (rank < m->ev.rank || (rank == 1 && m->ordinal > 1)) {
+        return AI_DECLINED;
+    }
+
+    m->ev.rank = (uint8_t) rank;
+    m->staged = 0;
+    m->writes = 0;
 
     return AI_OK;
 }

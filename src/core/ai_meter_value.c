@@ -16,6 +16,8 @@
 
 static void ai_meter_number(ai_meter_t *m, const ai_field_t *field,
     const ai_char *p, size_t len);
+static void ai_meter_word(ai_meter_t *m, unsigned op, const ai_char *p,
+    size_t len);
 static void ai_meter_tier(ai_meter_t *m, const ai_char *p, size_t len);
 static void ai_meter_error(ai_meter_t *m, unsigned rank, const ai_char *p,
     size_t len);
@@ -48,15 +50,6 @@ ai_meter_value(ai_meter_t *m, const ai_field_t *field, const ai_char *p,
         ai_meter_tier(m, p, len);
         break;
 
-    case AI_OP_SPEED:
-
-        if (len == 4 && memcmp(p, "fast", 4) == 0) {
-            ai_meter_tier(m, p, len);
-            m->ev.fast = 1;
-        }
-
-        break;
-
     case AI_OP_FINISH:
         m->ev.why_len = ai_meter_keep(m->ev.why, p, len);
         break;
@@ -77,18 +70,6 @@ ai_meter_value(ai_meter_t *m, const ai_field_t *field, const ai_char *p,
         m->ev.type = (uint8_t) ai_schema_event(p, len);
         break;
 
-    case AI_OP_OBJECT:
-
-        if (len == 5 && memcmp(p, "error", 5) == 0) {
-            m->ev.failed = 1;
-        }
-
-        break;
-
-    case AI_OP_PART_TYPE:
-        m->ev.thought = (len == 14 && memcmp(p, "reasoning_text", 14) == 0);
-        break;
-
     case AI_OP_ERROR:
         m->ev.failed |= (len != 0);
         ai_meter_error(m, 3, p, len);
@@ -102,6 +83,48 @@ ai_meter_value(ai_meter_t *m, const ai_field_t *field, const ai_char *p,
         ai_meter_error(m, 2, p, len);
         break;
 
+    case AI_OP_SUB_KIND:
+        ai_meter_sub_kind(m, p, len);
+        break;
+
+    case AI_OP_SUB_MODEL:
+        m->sub.model_len = ai_meter_keep(m->sub.model, p, len);
+        break;
+
+    default:
+        ai_meter_word(m, field->op, p, len);
+    }
+}
+
+
+/* words that are known, and mean something only as they are */
+
+static void
+ai_meter_word(ai_meter_t *m, unsigned op, const ai_char *p, size_t len)
+{
+    switch (op) {
+
+    case AI_OP_SPEED:
+
+        if (len == 4 && memcmp(p, "fast", 4) == 0) {
+            ai_meter_tier(m, p, len);
+            m->ev.fast = 1;
+        }
+
+        break;
+
+    case AI_OP_OBJECT:
+
+        if (len == 5 && memcmp(p, "error", 5) == 0) {
+            m->ev.failed = 1;
+        }
+
+        break;
+
+    case AI_OP_PART_TYPE:
+        m->ev.thought = (len == 14 && memcmp(p, "reasoning_text", 14) == 0);
+        break;
+
     case AI_OP_MODALITY:
         m->ev.modality = AI_MODALITY_OTHER;
 
@@ -112,14 +135,6 @@ ai_meter_value(ai_meter_t *m, const ai_field_t *field, const ai_char *p,
             m->ev.modality = AI_MODALITY_IMAGE;
         }
 
-        break;
-
-    case AI_OP_SUB_KIND:
-        ai_meter_sub_kind(m, p, len);
-        break;
-
-    case AI_OP_SUB_MODEL:
-        m->sub.model_len = ai_meter_keep(m->sub.model, p, len);
         break;
     }
 }

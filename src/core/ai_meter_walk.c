@@ -14,6 +14,8 @@ static void ai_meter_enter(ai_meter_t *m, unsigned array);
 static void ai_meter_leave(ai_meter_t *m);
 static void ai_meter_key(ai_meter_t *m, const ai_json_token_t *tok);
 static void ai_meter_scalar(ai_meter_t *m, const ai_json_token_t *tok);
+static unsigned ai_meter_valued(ai_meter_t *m, const ai_field_t *field,
+    const ai_json_token_t *tok);
 static void ai_meter_count(ai_meter_t *m, const ai_json_token_t *tok,
     unsigned count);
 static AI_RARE void ai_meter_collect(ai_meter_t *m,
@@ -159,43 +161,7 @@ ai_meter_scalar(ai_meter_t *m, const ai_json_token_t *tok)
         return;
     }
 
-    switch (tok->type) {
-
-    case AI_JSON_STRING:
-
-        if (field->op == AI_OP_COUNT) {
-            ai_meter_count(m, tok, field->arg);
-            return;
-        }
-
-        break;
-
-    case AI_JSON_NUMBER:
-
-        if (field->op < AI_OP_STORE && field->op != AI_OP_ERROR_CODE) {
-            return;
-        }
-
-        break;
-
-    case AI_JSON_TRUE:
-
-        if (field->op == AI_OP_THOUGHT) {
-            m->ev.thought = 1;
-            return;
-        }
-
-        /* fall through */
-
-    case AI_JSON_FALSE:
-
-        if (field->op >= AI_OP_STORE && field->op != AI_OP_THOUGHT) {
-            m->odd = 1;
-        }
-
-        return;
-
-    default: /* null: as if it were not there */
+    if (!ai_meter_valued(m, field, tok)) {
         return;
     }
 
@@ -220,6 +186,50 @@ ai_meter_scalar(ai_meter_t *m, const ai_json_token_t *tok)
 
     ai_meter_value(m, field, m->scratch, m->scratch_len,
                    tok->type == AI_JSON_STRING);
+}
+
+
+/* whether it has a value of a type that the field takes */
+
+static unsigned
+ai_meter_valued(ai_meter_t *m, const ai_field_t *field,
+    const ai_json_token_t *tok)
+{
+    switch (tok->type) {
+
+    case AI_JSON_STRING:
+
+        if (field->op == AI_OP_COUNT) {
+            ai_meter_count(m, tok, field->arg);
+            return 0;
+        }
+
+        return 1;
+
+    case AI_JSON_NUMBER:
+
+        return field->op >= AI_OP_STORE || field->op == AI_OP_ERROR_CODE;
+
+    case AI_JSON_TRUE:
+
+        if (field->op == AI_OP_THOUGHT) {
+            m->ev.thought = 1;
+            return 0;
+        }
+
+        /* fall through */
+
+    case AI_JSON_FALSE:
+
+        if (field->op >= AI_OP_STORE && field->op != AI_OP_THOUGHT) {
+            m->odd = 1;
+        }
+
+        return 0;
+
+    default: /* null: as if it were not there */
+        return 0;
+    }
 }
 
 

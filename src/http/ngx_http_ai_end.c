@@ -12,6 +12,9 @@
 
 static ai_slot_state_t ngx_http_ai_end_state(ngx_http_ai_ctx_t *ctx,
     ai_reason_t *reason);
+static ai_slot_state_t ngx_http_ai_end_unanswered(ngx_http_ai_ctx_t *ctx,
+    ai_reason_t *reason);
+static ngx_uint_t ngx_http_ai_end_failed(ngx_uint_t status);
 static void ngx_http_ai_slot_finish(ngx_http_ai_ctx_t *ctx);
 static void ngx_http_ai_tally(ngx_http_ai_ctx_t *ctx);
 static void ngx_http_ai_alarms(ngx_http_ai_ctx_t *ctx);
@@ -103,31 +106,12 @@ ngx_http_ai_end_state(ngx_http_ai_ctx_t *ctx, ai_reason_t *reason)
     }
 
     if (!ctx->answered) {
-
-        if (ctx->refused) {
-            return AI_SLOT_FAILED;  /* each attempt has said why */
-        }
-
-        ctx->status = AI_STATUS_PASSED;
-
-        if (r->err_status == 0 || r->connection->error) {
-            ctx->client_gone = 1;
-            *reason = AI_REASON_ABORT;
-            return AI_SLOT_INTERRUPTED;
-        }
-
-        ctx->status = AI_STATUS_FAILED_UPSTREAM;
-        *reason = AI_REASON_CONNECT;
-        return AI_SLOT_FAILED;
+        return ngx_http_ai_end_unanswered(ctx, reason);
     }
 
     ctx->status = AI_STATUS_PASSED;
 
-    if (status >= NGX_HTTP_INTERNAL_SERVER_ERROR
-        || status == NGX_HTTP_TOO_MANY_REQUESTS
-        || status == NGX_HTTP_REQUEST_TIME_OUT
-        || status == NGX_HTTP_CONFLICT)
-    {
+    if (ngx_http_ai_end_failed(status)) {
         ctx->status = AI_STATUS_FAILED_UPSTREAM;
         *reason = AI_REASON_STATUS;
         return AI_SLOT_FAILED;
@@ -160,6 +144,43 @@ ngx_http_ai_end_state(ngx_http_ai_ctx_t *ctx, ai_reason_t *reason)
     }
 
     return AI_SLOT_FINAL;
+}
+
+
+static ai_slot_state_t
+ngx_http_ai_end_unanswered(ngx_http_ai_ctx_t *ctx, ai_reason_t *reason)
+{
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    if (ctx->refused) {
+        return AI_SLOT_FAILED;  /* each attempt has said why */
+    }
+
+    if (r->err_status == 0 || r->connection->error) {
+        ctx->status = AI_STATUS_PASSED;
+        ctx->client_gone = 1;
+        *reason = AI_REASON_ABORT;
+        return AI_SLOT_INTERRUPTED;
+    }
+
+    ctx->status = AI_STATUS_FAILED_UPSTREAM;
+    *reason = AI_REASON_CONNECT;
+
+    return AI_SLOT_FAILED;
+}
+
+
+/* an answer that another target might have given better */
+
+static ngx_uint_t
+ngx_http_ai_end_failed(ngx_uint_t status)
+{
+    return status >= NGX_HTTP_INTERNAL_SERVER_ERROR
+           || status == NGX_HTTP_TOO_MANY_REQUESTS
+           || status == NGX_HTTP_REQUEST_TIME_OUT
+           || status == NGX_HTTP_CONFLICT;
 }
 
 

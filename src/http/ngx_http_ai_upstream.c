@@ -30,6 +30,8 @@ typedef struct {
 
 static ngx_int_t ngx_http_ai_init_peer(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
+static ngx_http_ai_ctx_t *ngx_http_ai_peer_ctx(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *us);
 static ngx_int_t ngx_http_ai_process_header(ngx_http_request_t *r);
 static ngx_int_t ngx_http_ai_final_answer(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
@@ -91,14 +93,8 @@ ngx_http_ai_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
         return NGX_OK;
     }
 
-    ctx = ngx_http_ai_ctx(r);
-
-    if (ctx == NULL || !ctx->passed
-        || us != ctx->target->provider->group)
-    {
-        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
-                      "ai request for upstream \"%V\" was not admitted, "
-                      "check that \"proxy_pass\" uses $ai_pass", &us->host);
+    ctx = ngx_http_ai_peer_ctx(r, us);
+    if (ctx == NULL) {
         return NGX_ERROR;
     }
 
@@ -142,6 +138,27 @@ ngx_http_ai_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
     ngx_http_ai_attempt_sent(r, at);
 
     return NGX_OK;
+}
+
+
+/* nothing is sent but what was admitted, and to its target alone */
+
+static ngx_http_ai_ctx_t *
+ngx_http_ai_peer_ctx(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
+{
+    ngx_http_ai_ctx_t  *ctx;
+
+    ctx = ngx_http_ai_ctx(r);
+
+    if (ctx && ctx->passed && us == ctx->target->provider->group) {
+        return ctx;
+    }
+
+    ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
+                  "ai request for upstream \"%V\" was not admitted, check "
+                  "that \"proxy_pass\" uses $ai_pass", &us->host);
+
+    return NULL;
 }
 
 

@@ -35,7 +35,11 @@ typedef enum {
 static ngx_int_t ngx_http_ai_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_uint_t ngx_http_ai_variable_passes(ngx_http_request_t *r);
-static ngx_int_t ngx_http_ai_variable_text(ngx_http_ai_ctx_t *ctx,
+static void ngx_http_ai_variable_text(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_var_t var, ngx_str_t *s);
+static void ngx_http_ai_variable_answer(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_var_t var, ngx_str_t *s);
+static void ngx_http_ai_variable_word(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_var_t var, ngx_str_t *s);
 static ngx_int_t ngx_http_ai_variable_number(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_var_t var, ai_buf_t *b);
@@ -122,7 +126,9 @@ ngx_http_ai_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     if (data < NGX_HTTP_AI_VAR_ATTEMPTS) {
 
-        if (ngx_http_ai_variable_text(ctx, data, &s) != NGX_OK || s.len == 0) {
+        ngx_http_ai_variable_text(ctx, data, &s);
+
+        if (s.len == 0) {
             v->not_found = 1;
             return NGX_OK;
         }
@@ -166,94 +172,126 @@ ngx_http_ai_variable_passes(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
+static void
 ngx_http_ai_variable_text(ngx_http_ai_ctx_t *ctx, ngx_http_ai_var_t var,
     ngx_str_t *s)
 {
-    const char      *word;
-    const ai_str_t  *name;
-
-    word = NULL;
-
     switch (var) {
 
     case NGX_HTTP_AI_VAR_PASS:
         *s = ctx->pass;
-        return NGX_OK;
+        break;
 
     case NGX_HTTP_AI_VAR_ID:
         *s = ctx->id;
-        return NGX_OK;
+        break;
 
-    case NGX_HTTP_AI_VAR_API:
-        if (ctx->found != AI_OK) {
-            return NGX_DECLINED;
+    case NGX_HTTP_AI_VAR_TENANT:
+    case NGX_HTTP_AI_VAR_PLAN:
+    case NGX_HTTP_AI_VAR_KEY:
+
+        if (ctx->key) {
+            *s = var == NGX_HTTP_AI_VAR_KEY ? ctx->key->name
+                 : var == NGX_HTTP_AI_VAR_PLAN
+                   ? ctx->key->tenant->plan->sn.str
+                   : ctx->key->tenant->sn.str;
         }
 
-        name = ai_api_name(ctx->route.dialect, ctx->route.ep);
-        s->len = name->len;
-        s->data = name->data;
-        return NGX_OK;
+        break;
 
+    case NGX_HTTP_AI_VAR_MODEL:
+
+        if (ctx->model) {
+            *s = ctx->model->sn.str;
+        }
+
+        break;
+
+    case NGX_HTTP_AI_VAR_HOST:
+
+        if (ctx->target) {
+            *s = ctx->target->provider->host;
+        }
+
+        break;
+
+    case NGX_HTTP_AI_VAR_PROVIDER:
+    case NGX_HTTP_AI_VAR_SERVED:
     case NGX_HTTP_AI_VAR_FINISH:
+        ngx_http_ai_variable_answer(ctx, var, s);
+        break;
+
+    default:
+        ngx_http_ai_variable_word(ctx, var, s);
+    }
+}
+
+
+/* whose answer it is, and what it says of itself */
+
+static void
+ngx_http_ai_variable_answer(ngx_http_ai_ctx_t *ctx, ngx_http_ai_var_t var,
+    ngx_str_t *s)
+{
+    if (var == NGX_HTTP_AI_VAR_PROVIDER) {
+
+        if (ctx->hit) {
+            ngx_str_set(s, "cache");
+
+        } else if (ctx->sent) {
+            *s = ctx->target->provider->name;
+        }
+
+    } else if (var == NGX_HTTP_AI_VAR_FINISH) {
+
         if (ctx->meter) {
             s->len = ctx->meter->finish_len;
             s->data = ctx->meter->finish;
         }
 
-        return NGX_OK;
+    } else if (ctx->answered) {
 
-    case NGX_HTTP_AI_VAR_STATUS:
+        *s = ctx->target->model;
+
+        if (ctx->meter && ctx->meter->model_len) {
+            s->len = ctx->meter->model_len;
+            s->data = ctx->meter->model;
+        }
+    }
+}
+
+
+/* one of the words that there are for it */
+
+static void
+ngx_http_ai_variable_word(ngx_http_ai_ctx_t *ctx, ngx_http_ai_var_t var,
+    ngx_str_t *s)
+{
+    const char      *word;
+    const ai_str_t  *name;
+
+    if (var == NGX_HTTP_AI_VAR_API) {
+
+        if (ctx->found == AI_OK) {
+            name = ai_api_name(ctx->route.dialect, ctx->route.ep);
+            s->len = name->len;
+            s->data = name->data;
+        }
+
+        return;
+    }
+
+    if (var == NGX_HTTP_AI_VAR_STATUS) {
         word = ctx->status ? ai_status_names[ctx->status] : NULL;
-        break;
 
-    case NGX_HTTP_AI_VAR_SOURCE:
+    } else {
         word = ctx->usage ? ai_source_names[ctx->usage->source] : NULL;
-        break;
-
-    default:
-        break;
     }
 
     if (word) {
         s->len = ngx_strlen(word);
         s->data = (u_char *) word;
-        return NGX_OK;
     }
-
-    if (ctx->key && var == NGX_HTTP_AI_VAR_TENANT) {
-        *s = ctx->key->tenant->sn.str;
-
-    } else if (ctx->key && var == NGX_HTTP_AI_VAR_PLAN) {
-        *s = ctx->key->tenant->plan->sn.str;
-
-    } else if (ctx->key && var == NGX_HTTP_AI_VAR_KEY) {
-        *s = ctx->key->name;
-
-    } else if (ctx->model && var == NGX_HTTP_AI_VAR_MODEL) {
-        *s = ctx->model->sn.str;
-
-    } else if (ctx->target && var == NGX_HTTP_AI_VAR_HOST) {
-        *s = ctx->target->provider->host;
-
-    } else if (ctx->hit && var == NGX_HTTP_AI_VAR_PROVIDER) {
-        ngx_str_set(s, "cache");
-
-    } else if (ctx->sent && var == NGX_HTTP_AI_VAR_PROVIDER) {
-        *s = ctx->target->provider->name;
-
-    } else if (ctx->answered && var == NGX_HTTP_AI_VAR_SERVED) {
-
-        if (ctx->meter && ctx->meter->model_len) {
-            s->len = ctx->meter->model_len;
-            s->data = ctx->meter->model;
-
-        } else {
-            *s = ctx->target->model;
-        }
-    }
-
-    return NGX_OK;
 }
 
 
