@@ -26,6 +26,7 @@ my $t = AI::Gateway->new;
 
 $t->provider(8081);
 $t->run(gateway_conf(plan_extra => 'on_abort drain;',
+    server => 'listen 127.0.0.1:%%PORT_8082%% http2;',
     models => join '', map { model($_) } qw(anthropic gemini)));
 
 for my $f (@fixtures) {
@@ -74,9 +75,64 @@ for my $api (qw(anthropic gemini)) {
 
 $t->allow(qr/cannot be translated/);
 
-$r = ask('anthropic', mock => { type => 'application/json', body => '{"a":1}' });
-ok(!$r->complete || $r->body eq '', 'an answer of no dialect is cut');
+# the head of a JSON answer waits for the body: what is none is no success
+
+my $overloaded = '{"type":"error","error":{"type":"overloaded_error",'
+    . '"message":"busy"}}';
+
+for my $api (qw(anthropic gemini)) {
+    for my $stream (0, 1) {
+        my @json = (type => 'application/json');
+        my $name = $api . ($stream ? ', streamed' : '');
+
+        bad($name, 'no dialect', 502, 'upstream_error', @json,
+            body => '{"a":1}');
+        bad($name, 'no JSON', 502, 'upstream_error', @json, body => '{"a"');
+        bad($name, 'empty', 502, 'upstream_error', @json, body => '');
+        bad($name, 'cut', 502, 'upstream_error', @json, cut => 9,
+            body => '{"content":[],"candidates":[]}');
+        bad($name, 'elsewhere', 502, 'upstream_error', status => 302,
+            headers => { Location => 'http://127.0.0.1/' }, body => '');
+        bad($name, 'nothing', 502, 'upstream_error', status => 204,
+            body => '');
+        bad($name, 'gzip', 502, 'upstream_error', gzip => 1);
+        bad($name, 'a success', 529, 'server_is_overloaded', @json,
+            body => $overloaded);
+        bad($name, 'in pieces', 529, 'server_is_overloaded', @json,
+            body => $overloaded, split => 'byte', status => 529);
+
+        my $e = bad($name, 'a wait', 429, 'rate_limit_exceeded', @json,
+            status => 429, headers => { 'Retry-After' => 7 },
+            body => '{"error":{"message":"slow"}}');
+        is($e->header('retry-after'), 7, "$name, a wait, kept");
+    }
+}
+
+$r = bad('gemini', 'a wait', 429, 'rate_limit_exceeded', status => 429,
+    type => 'application/json', body => '{"error":{"code":429,"message":"q",'
+    . '"status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/'
+    . 'google.rpc.RetryInfo","retryDelay":"3.5s"}]}}');
+is($r->header('retry-after'), 4, 'gemini, a wait, from the body');
+
 $t->allow(qr/no answer of its dialect/);
+
+# HTTP/2
+
+for my $api (qw(anthropic gemini)) {
+    for my $stream (0, 1) {
+        my $body = { model => "a-$api", messages => [ { role => 'user',
+            content => 'Hello' } ], $stream ? (stream => JSON::PP::true) : () };
+
+        $r = $t->h2('POST', '/v1/chat/completions', $body, port => 8082);
+        is($r->status, 200, "$api, HTTP/2, $stream");
+        like($r->body, $stream ? qr/"content":"tok ".*\n\ndata: \[DONE\]\n\n\z/s
+            : qr/"content":"(tok ){8}"/, "$api, HTTP/2, $stream, text");
+
+        $r = $t->h2('POST', '/v1/chat/completions', $body, port => 8082,
+            mock => { cut => 20, type => 'application/json' });
+        is($r->status, 502, "$api, HTTP/2, $stream, cut");
+    }
+}
 
 $r = ask('gemini', stream => JSON::PP::true, mock => {
     type => 'text/event-stream',
@@ -147,6 +203,28 @@ sub memory {
     my ($pid) = @_;
 
     return slurp("/proc/$pid/status") =~ /^VmHWM:\s+(\d+)/m ? $1 : 0;
+}
+
+
+# an answer that becomes an error, whole and with its length
+
+sub bad {
+    my ($name, $what, $status, $code, %mock) = @_;
+
+    my ($api, $streamed) = split /, /, $name;
+    my $r = ask($api, $streamed ? (stream => JSON::PP::true) : (),
+        mock => \%mock);
+
+    is($r->status, $status, "$name, $what, status");
+    is($r->json->{error}{code}, $code, "$name, $what, code");
+    is($r->header('content-type'), 'application/json', "$name, $what, type");
+    is($r->header('content-length'), length $r->body, "$name, $what, length");
+
+    my $row = $t->waitrow($r->id);
+    is("$row->{http_status} $row->{state}", "$status failed",
+        "$name, $what, row");
+
+    return $r;
 }
 
 

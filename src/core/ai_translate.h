@@ -83,14 +83,22 @@ typedef struct {
     unsigned         usage:1;   /* the client asked for the usage chunk */
 } ai_translate_from_t;
 
+/* what the head of a whole answer must say */
+
+typedef struct {
+    unsigned         status;    /* HTTP: the provider's, or what an error that
+                                   came with its success stands for */
+    int64_t          retry_ms;  /* that the error's details say; -1: nothing */
+} ai_translate_told_t;
+
 /*
  * A whole JSON answer, or a whole error (status >= 400), as an OpenAI chat
- * completion or an OpenAI error.  AI_DECLINED: it is not of this dialect; an
- * error becomes one with the provider's message all the same, whatever its
- * shape.  AI_ERROR: out has failed.
+ * completion or an OpenAI error; sets *told.  AI_DECLINED: it is not of this
+ * dialect; an error becomes one with the provider's message all the same,
+ * whatever its shape.  AI_ERROR: out has failed.
  */
 int ai_translate_response(ai_out_t *out, const ai_translate_from_t *from,
-    const ai_char *body, size_t len);
+    ai_translate_told_t *told, const ai_char *body, size_t len);
 
 
 /*

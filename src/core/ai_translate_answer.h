@@ -32,9 +32,10 @@ void ai_translate_head(ai_out_t *out, const ai_translate_head_t *head,
 int ai_translate_usage_get(const ai_translate_from_t *from, ai_usage_t *u);
 void ai_translate_usage(ai_out_t *out, const ai_usage_t *u);
 
-/* {"error":{...}} from an answer that is one, or of which nothing is known */
+/* {"error":{...}} from an answer that is one, or of which nothing is known;
+   "told" is NULL in a stream */
 void ai_translate_error(ai_out_t *out, const ai_translate_from_t *from,
-    const ai_value_t *root);
+    const ai_value_t *root, ai_translate_told_t *told);
 
 
 /* an error may stand in an array, alone: the error, or AI_DECLINED */

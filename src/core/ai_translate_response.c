@@ -26,10 +26,13 @@ static const ai_str_t  ai_root_names[AI_ROOT_N] = {
 
 int
 ai_translate_response(ai_out_t *out, const ai_translate_from_t *from,
-    const ai_char *body, size_t len)
+    ai_translate_told_t *told, const ai_char *body, size_t len)
 {
     int         rc;
     ai_value_t  root, members[AI_ROOT_N];
+
+    told->status = from->status;
+    told->retry_ms = -1;
 
     rc = ai_value_read(&root, body, len);
     (void) ai_translate_unwrap(&root);
@@ -38,7 +41,7 @@ ai_translate_response(ai_out_t *out, const ai_translate_from_t *from,
     if (from->status >= 400 || members[AI_ROOT_ERROR].type == AI_JSON_OBJECT
         || ai_value_is(&members[AI_ROOT_TYPE], "error"))
     {
-        ai_translate_error(out, from, &root);
+        ai_translate_error(out, from, &root, told);
         rc = AI_OK;
 
     } else if (rc != AI_OK) {

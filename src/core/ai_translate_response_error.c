@@ -5,6 +5,7 @@
 
 
 #include "ai_failover.h"
+#include "ai_quota.h"
 #include "ai_translate_answer.h"
 
 
@@ -14,13 +15,15 @@ typedef struct {
     ai_value_t           code;
     ai_value_t           reason;    /* Anthropic's details.error_code, Gemini's
                                        details[].reason */
+    ai_value_t           delay;     /* details[].retryDelay: "37s" */
 } ai_provider_error_t;
 
 
 static void ai_translate_error_find(ai_provider_error_t *e,
     const ai_value_t *root);
-static void ai_translate_error_reason(const ai_value_t *details,
-    ai_value_t *reason);
+static void ai_translate_error_details(ai_provider_error_t *e,
+    const ai_value_t *details);
+static int64_t ai_translate_error_delay(const ai_value_t *delay);
 static unsigned ai_translate_error_is_spent(const ai_provider_error_t *e);
 static unsigned ai_translate_error_status(const ai_provider_error_t *e);
 static void ai_translate_error_kind(const ai_provider_error_t *e,
@@ -49,13 +52,23 @@ static const ai_str_t  ai_field_names[AI_FIELD_N] = {
     ai_string("details")
 };
 
-static const ai_str_t  ai_error_code_name = ai_string("error_code");
-static const ai_str_t  ai_reason_name = ai_string("reason");
+enum {
+    AI_DETAIL_CODE = 0,
+    AI_DETAIL_REASON,
+    AI_DETAIL_DELAY,
+    AI_DETAIL_N
+};
+
+static const ai_str_t  ai_detail_names[AI_DETAIL_N] = {
+    ai_string("error_code"),
+    ai_string("reason"),
+    ai_string("retryDelay")
+};
 
 
 void
 ai_translate_error(ai_out_t *out, const ai_translate_from_t *from,
-    const ai_value_t *root)
+    const ai_value_t *root, ai_translate_told_t *told)
 {
     unsigned             status;
     const char          *type, *code;
@@ -67,6 +80,11 @@ ai_translate_error(ai_out_t *out, const ai_translate_from_t *from,
                                  : ai_translate_error_status(&e);
 
     ai_translate_error_kind(&e, status, &type, &code);
+
+    if (told) {
+        told->status = status;
+        told->retry_ms = ai_translate_error_delay(&e.delay);
+    }
 
     ai_out_cstr(out, "{\"error\":{\"message\":\"");
 
@@ -140,23 +158,52 @@ ai_translate_error_find(ai_provider_error_t *e, const ai_value_t *root)
         e->type = members[AI_FIELD_TYPE];
     }
 
-    ai_translate_error_reason(&members[AI_FIELD_DETAILS], &e->reason);
+    ai_translate_error_details(e, &members[AI_FIELD_DETAILS]);
 }
 
 
+/* the first of each */
+
 static void
-ai_translate_error_reason(const ai_value_t *details, ai_value_t *reason)
+ai_translate_error_details(ai_provider_error_t *e, const ai_value_t *details)
 {
     ai_list_t   list;
-    ai_value_t  v;
+    ai_value_t  v, members[AI_DETAIL_N];
 
-    ai_value_members(details, &ai_error_code_name, 1, reason);
+    ai_value_members(details, ai_detail_names, AI_DETAIL_N, members);
+    e->reason = members[AI_DETAIL_CODE];
 
     ai_list_init(&list, details);
 
-    while (!ai_value_has_text(reason) && ai_list_next(&list, &v) == AI_OK) {
-        ai_value_members(&v, &ai_reason_name, 1, reason);
+    while (ai_list_next(&list, &v) == AI_OK) {
+        ai_value_members(&v, ai_detail_names, AI_DETAIL_N, members);
+
+        if (!ai_value_has_text(&e->reason)) {
+            e->reason = members[AI_DETAIL_REASON];
+        }
+
+        if (!ai_value_has_text(&e->delay)) {
+            e->delay = members[AI_DETAIL_DELAY];
+        }
     }
+}
+
+
+/* a duration of protobuf's: seconds, with places, and an "s" */
+
+static int64_t
+ai_translate_error_delay(const ai_value_t *delay)
+{
+    ai_str_t  seconds;
+
+    if (!ai_value_has_text(delay) || delay->data[delay->len - 1] != 's') {
+        return -1;
+    }
+
+    seconds.data = (ai_char *) delay->data;
+    seconds.len = delay->len - 1;
+
+    return ai_retry_after(&seconds, 0);
 }
 
 

@@ -150,7 +150,7 @@ ai_translate_chunk_error(ai_translate_stream_t *t, ai_out_t *out,
     const ai_value_t *root)
 {
     ai_out_cstr(out, "data: ");
-    ai_translate_error(out, &t->from, root);
+    ai_translate_error(out, &t->from, root, NULL);
     ai_out_cstr(out, "\n\n");
 
     t->done = 1;

@@ -238,7 +238,6 @@ ai_translate_block_stop(ai_translate_stream_t *t, ai_out_t *out,
 }
 
 
-
 void
 ai_translate_message_close(ai_translate_stream_t *t, ai_out_t *out)
 {

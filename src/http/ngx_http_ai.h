@@ -509,6 +509,7 @@ typedef struct {
     unsigned                   last_seen:1; /* the answer came whole */
     unsigned                   replaced:1;  /* nginx's page becomes JSON */
     unsigned                   headed:1;    /* own headers were added */
+    unsigned                   headless:1;  /* the head waits for the body */
 } ngx_http_ai_ctx_t;
 
 

@@ -83,8 +83,9 @@ ngx_http_ai_header_filter(ngx_http_request_t *r)
     if (ctx && (ctx->sent || ngx_http_ai_cached(r)) && r->upstream) {
 
         rc = ngx_http_ai_answer(r, ctx);
+
         if (rc != NGX_OK) {
-            return rc;
+            return rc == NGX_DONE ? NGX_OK : rc;
         }
     }
 
@@ -92,7 +93,7 @@ ngx_http_ai_header_filter(ngx_http_request_t *r)
 }
 
 
-/* a provider's answer: its head */
+/* a provider's answer: its head; NGX_DONE: it waits for the body */
 
 static ngx_int_t
 ngx_http_ai_answer(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
@@ -367,6 +368,14 @@ ngx_http_ai_translated(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 
         if (rc == NGX_ERROR || out == NULL) {
             return rc;
+        }
+
+        if (ctx->headless) {
+            ctx->headless = 0;
+
+            if (ngx_http_next_header_filter(r) != NGX_OK) {
+                return NGX_ERROR;
+            }
         }
 
         in = NULL;

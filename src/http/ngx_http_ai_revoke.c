@@ -309,7 +309,7 @@ ngx_http_ai_revoke(ngx_http_ai_ctx_t *ctx, ai_error_code_t why)
     ngx_http_ai_unwatch(ctx);
     ctx->revoked = 1;
 
-    if (r->header_sent) {
+    if (r->header_sent || ctx->headless) {
         ctx->status = AI_STATUS_REVOKED;
         ngx_http_ai_end(ctx);
         ngx_http_ai_revoke_cut(r);

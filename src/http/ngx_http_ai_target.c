@@ -15,24 +15,8 @@ typedef struct {
 } ngx_http_ai_header_t;
 
 
-/* a body in another dialect, while it is written */
-
-typedef struct {
-    ngx_pool_t                *pool;
-    u_char                    *data;
-    size_t                     len;
-    size_t                     size;
-} ngx_http_ai_translated_t;
-
-#define NGX_HTTP_AI_TRANSLATE_MORE  1024
-
-
 static ngx_int_t ngx_http_ai_target_links(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ai_edit_t *edits, ngx_int_t n);
-static ngx_int_t ngx_http_ai_target_translate(ngx_http_request_t *r,
-    ngx_http_ai_ctx_t *ctx, ai_rewrite_t *rw);
-static int ngx_http_ai_translated_put(void *data, const ai_char *p,
-    size_t len);
 static ngx_uint_t ngx_http_ai_header_dropped(ngx_table_elt_t *h);
 static void ngx_http_ai_header_put(ngx_table_elt_t **h,
     ngx_http_ai_header_t *header, ngx_str_t *value);
@@ -255,7 +239,7 @@ ngx_http_ai_target_body(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
             want->max_output = ngx_http_ai_target_cap(ctx->target);
         }
 
-        return ngx_http_ai_target_translate(r, ctx, want);
+        return ngx_http_ai_translate_request(r, ctx, want);
     }
 
     edits = few;
@@ -365,101 +349,6 @@ ngx_http_ai_target_cap(ngx_http_ai_target_t *t)
     }
 
     return t->priced->max_output;
-}
-
-
-/*
- * The body in another dialect, in one piece: it is seldom much longer than the
- * client's.
- */
-
-static ngx_int_t
-ngx_http_ai_target_translate(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
-    ai_rewrite_t *rw)
-{
-    int                      rc;
-    ai_out_t                 out;
-    const char              *param, *error;
-    ngx_chain_t             *cl, **ll;
-    ai_translate_want_t      want;
-    ngx_http_ai_translated_t tr;
-
-    ngx_memzero(&want, sizeof(ai_translate_want_t));
-
-    want.api = ctx->target->provider->api;
-    want.model = rw->model;
-    want.max_output = rw->max_output;
-    want.stream = ctx->streamed;
-
-    tr.pool = r->pool;
-    tr.size = ctx->body.len + ctx->body.len / 4 + NGX_HTTP_AI_TRANSLATE_MORE;
-    tr.data = ngx_pnalloc(r->pool, tr.size);
-    tr.len = 0;
-
-    if (tr.data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_memzero(&out, sizeof(ai_out_t));
-
-    out.put = ngx_http_ai_translated_put;
-    out.data = &tr;
-
-    rc = ai_translate_request(&out, &want, ctx->body.data, ctx->body.len,
-                              &param, &error);
-
-    if (rc != AI_OK || out.failed) {
-        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
-                      "ai request body could not be translated");
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    cl = NULL;
-    ll = ngx_http_ai_link(r->pool, &cl, tr.data, tr.len);
-
-    if (ll == NULL || cl == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    cl->buf->last_buf = 1;
-
-    r->request_body->bufs = cl;
-    r->headers_in.content_length_n = tr.len;
-
-    return NGX_OK;
-}
-
-
-/* grows by half of itself, so that bytes are moved a few times at most */
-
-static int
-ngx_http_ai_translated_put(void *data, const ai_char *p, size_t len)
-{
-    size_t                     size;
-    u_char                    *more;
-    ngx_http_ai_translated_t  *tr;
-
-    tr = data;
-
-    if (len > tr->size - tr->len) {
-        size = tr->size + tr->size / 2 + len;
-
-        more = ngx_pnalloc(tr->pool, size);
-        if (more == NULL) {
-            return AI_ERROR;
-        }
-
-        ngx_memcpy(more, tr->data, tr->len);
-        ngx_pfree(tr->pool, tr->data);
-
-        tr->data = more;
-        tr->size = size;
-    }
-
-    ngx_memcpy(tr->data + tr->len, p, len);
-    tr->len += len;
-
-    return AI_OK;
 }
 
 

@@ -403,6 +403,49 @@ test_declined(void **state)
 }
 
 
+/* an error that came as a success, and what it says of its end */
+
+static void
+test_told(void **state)
+{
+    size_t  i;
+
+    static const struct {
+        ai_dialect_t  api;
+        unsigned      from;
+        unsigned      status;
+        int           retry_ms;
+        const char   *body;
+    } told[] = {
+        { AI_DIALECT_ANTHROPIC, 200, 200, -1, "{\"content\":[]}" },
+        { AI_DIALECT_ANTHROPIC, 200, 529, -1, "{\"type\":\"error\",\"error\":"
+          "{\"type\":\"overloaded_error\",\"message\":\"m\"}}" },
+        { AI_DIALECT_ANTHROPIC, 529, 529, -1, "" },
+        { AI_DIALECT_ANTHROPIC, 200, 500, -1, "{\"error\":{}}" },
+        { AI_DIALECT_GEMINI, 200, 503, -1, "{\"error\":{\"code\":503}}" },
+        { AI_DIALECT_GEMINI, 429, 429, 37000, "{\"error\":{\"code\":429,"
+          "\"details\":[{\"retryDelay\":7},{\"retryDelay\":\"37s\"},"
+          "{\"retryDelay\":\"1s\"}]}}" },
+        { AI_DIALECT_GEMINI, 429, 429, 1250, "{\"error\":{\"code\":429,"
+          "\"details\":[{\"retryDelay\":\"1.250000000s\"}]}}" },
+        { AI_DIALECT_GEMINI, 429, 429, -1, "{\"error\":{\"details\":"
+          "[{\"retryDelay\":\"s\"}]}}" },
+        { AI_DIALECT_GEMINI, 429, 429, -1, "{\"error\":{\"details\":"
+          "[{\"retryDelay\":\"-3s\"}]}}" },
+        { AI_DIALECT_GEMINI, 429, 429, -1, "{\"error\":{\"details\":"
+          "{\"retryDelay\":\"3s\"}}}" }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+        answer(told[i].api, told[i].from, told[i].body);
+        assert_int_equal(run.told.status, told[i].status);
+        assert_int_equal(run.told.retry_ms, told[i].retry_ms);
+    }
+}
+
+
 /* an index of zero is left out; where there is none, places count */
 
 static void
@@ -646,6 +689,7 @@ main(void)
         cmocka_unit_test(test_finish_reasons),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_declined),
+        cmocka_unit_test(test_told),
         cmocka_unit_test(test_indexes),
         cmocka_unit_test(test_halves),
         cmocka_unit_test(test_hostile),

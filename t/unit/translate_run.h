@@ -18,6 +18,7 @@
 typedef struct {
     ai_translate_from_t    from;
     ai_translate_stream_t  stream;
+    ai_translate_told_t    told;
     ai_out_t               out;
     ai_meter_t             meter;       /* of the provider's bytes */
     ai_meter_t             again;       /* of ours */
@@ -127,7 +128,7 @@ translate_body(translate_run_t *run, const char *data, size_t len)
 
     translate_feed(&run->meter, copy, len, 1);
 
-    run->rc = ai_translate_response(&run->out, &run->from,
+    run->rc = ai_translate_response(&run->out, &run->from, &run->told,
                                     (const ai_char *) copy, len);
     free(copy);
 
