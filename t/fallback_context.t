@@ -11,6 +11,8 @@ use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use MIME::Base64 qw(encode_base64);
+
 use AI::Chain;
 use AI::Gateway;
 
@@ -37,6 +39,9 @@ my %bodies = (
     'chunked bytes' => { framing => 'chunked', split => 'byte' },
     late => { body_wait => 0.2 },
     'chunked late' => { framing => 'chunked', body_wait => 0.2 },
+    closed => { framing => 'close' },
+    'closed bytes' => { framing => 'close', split => 'byte' },
+    'closed late' => { framing => 'close', body_wait => 0.2 },
 );
 
 for my $d (sort keys %api) {
@@ -72,6 +77,15 @@ for my $d (sort keys %api) {
     is_deeply($c->tried($r->id), [ "${d}1 400 status" ],
         "$api{$d}: another 400, attempts");
 
+    for my $body ($d eq 'o' ? sort keys %bodies : 'closed late') {
+        $r = ask($d, 0, "${d}1" => { status => 400, body => '{"error":"no"}',
+            %{ $bodies{$body} } });
+
+        is($r->body, '{"error":"no"}', "$api{$d}: another 400, $body");
+        is_deeply($c->tried($r->id), [ "${d}1 400 status" ],
+            "$api{$d}: another 400, $body, attempts");
+    }
+
     # too long for the last one, too
 
     $r = ask($d, 0, "${d}1" => { context => 1 }, "${d}3" => { context => 1,
@@ -98,6 +112,39 @@ $r = $t->h2('POST', '/v1/chat/completions', { model => 'o',
 
 is($r->status, 200, 'HTTP/2');
 
+# the end of a body is where its framing says
+
+my $over = "0;last\r\nX-Sum: 1\r\n\r\n";
+
+$r = ask('o', 0, o1 => raw("c;a=b\r\nprompt is to\r\n6\r\no long\r\n$over"));
+is_deeply($c->tried($r->id), [ 'o1 400 status', 'o3 200 -' ],
+    'chunks with extensions and trailers');
+
+$r = ask('o', 0, o1 => raw("a;a=b\r\n{\"no\":\"1\"}\r\n$over"));
+is($r->body, '{"no":"1"}', 'another 400 in such chunks');
+is_deeply($c->tried($r->id), [ 'o1 400 status' ],
+    'another 400 in such chunks, attempts');
+
+# one that does not end is passed on as it comes, and a long one before its end
+
+my $text = '{"error":"' . 'no ' x 2000 . '"}';
+
+for my $where ([ 8 ], [ 5000 ]) {
+    $r = ask('o', 0, o1 => { status => 400, framing => 'close', body => $text,
+        split => $where, delay => 2.5 });
+
+    is($r->body, $text, "a body that stops at $where->[0]");
+    is_deeply($c->tried($r->id), [ 'o1 400 status' ],
+        "a body that stops at $where->[0], attempts");
+    cmp_ok($c->row($r->id)->{first_byte_ms}, '<', 2000,
+        "a body that stops at $where->[0] is not waited for");
+}
+
+$r = ask('o', 0, o1 => { status => 400, framing => 'close', body => '' });
+is($r->status, 400, 'no body');
+is($r->body, '', 'no body is none');
+is_deeply($c->tried($r->id), [ 'o1 400 status' ], 'no body, attempts');
+
 # a body that is waited for, and breaks off, was no answer; whoever could not go
 # elsewhere has what came of it
 
@@ -117,6 +164,15 @@ ok(!$r->complete, 'a body that breaks off, none is longer: cut');
 ok((waitfor { $t->status->{zone}{holds} == 0 }), 'no hold is left');
 
 $t->done;
+
+
+# a 400 in chunks
+
+sub raw {
+    return { raw64 => encode_base64("HTTP/1.1 400 Bad\r\n"
+        . "Content-Type: application/json\r\n"
+        . "Transfer-Encoding: chunked\r\n\r\n$_[0]", '') };
+}
 
 
 sub ask {

@@ -74,6 +74,52 @@ ai_failover_hex(ai_char c)
 }
 
 
+/*
+ * A chunk's first line: AI_OK, *p is at its bytes, of which there are *size, or
+ * some number above AI_FAILOVER_LOOK; AI_DONE, it is the last one, and *p at
+ * its trailers; AI_AGAIN, it is cut; AI_ERROR, it is none.
+ */
+
+static int
+ai_failover_chunk(const ai_char **p, const ai_char *end, size_t *size)
+{
+    unsigned        digit;
+    const ai_char  *first;
+
+    *size = 0;
+
+    for (first = *p; *p < end; (*p)++) {
+        digit = ai_failover_hex(**p);
+
+        if (digit == 16) {
+            break;
+        }
+
+        if (*size <= AI_FAILOVER_LOOK) {
+            *size = *size * 16 + digit;
+        }
+    }
+
+    if (*p == first) {
+        return *p == end ? AI_AGAIN : AI_ERROR;
+    }
+
+    /* extensions of a chunk mean nothing here */
+
+    while (*p < end && **p != '\n') {
+        (*p)++;
+    }
+
+    if (*p == end) {
+        return AI_AGAIN;
+    }
+
+    (*p)++;
+
+    return *size ? AI_OK : AI_DONE;
+}
+
+
 /* what lies in the chunks of a body, up to the first that is damaged or cut; a
    text may be spread over many */
 
@@ -81,35 +127,14 @@ static size_t
 ai_failover_chunks(const ai_char *p, size_t len, ai_char *out)
 {
     size_t          n, size;
-    unsigned        digit;
     const ai_char  *end;
 
     n = 0;
     end = p + len;
 
-    while (n < AI_FAILOVER_LOOK) {
-
-        size = 0;
-
-        while (p < end && size <= AI_FAILOVER_LOOK
-               && (digit = ai_failover_hex(*p)) < 16)
-        {
-            size = size * 16 + digit;
-            p++;
-        }
-
-        /* extensions of a chunk mean nothing here */
-
-        while (p < end && *p != '\n') {
-            p++;
-        }
-
-        if (size == 0 || p == end) {
-            break;
-        }
-
-        p++;
-
+    while (n < AI_FAILOVER_LOOK
+           && ai_failover_chunk(&p, end, &size) == AI_OK)
+    {
         if (size > (size_t) (end - p)) {
             size = end - p;
         }
@@ -130,6 +155,71 @@ ai_failover_chunks(const ai_char *p, size_t len, ai_char *out)
     }
 
     return n;
+}
+
+
+/* whether the empty line behind the last chunk is there */
+
+static unsigned
+ai_failover_trailers(const ai_char *p, const ai_char *end)
+{
+    const ai_char  *line;
+
+    for (line = p; p < end; p++) {
+
+        if (*p != '\n') {
+            continue;
+        }
+
+        if (p == line || (p == line + 1 && *line == '\r')) {
+            return 1;
+        }
+
+        line = p + 1;
+    }
+
+    return 0;
+}
+
+
+static unsigned
+ai_failover_whole_chunks(const ai_char *p, size_t len)
+{
+    int             rc;
+    size_t          n, size;
+    const ai_char  *end;
+
+    n = 0;
+    end = p + len;
+
+    for ( ;; ) {
+        rc = ai_failover_chunk(&p, end, &size);
+
+        if (rc == AI_DONE) {
+            return ai_failover_trailers(p, end);
+        }
+
+        if (rc != AI_OK) {
+            return rc == AI_ERROR;
+        }
+
+        if (size >= (size_t) (end - p)) {
+            return n + (size_t) (end - p) >= AI_FAILOVER_LOOK;
+        }
+
+        n += size;
+        p += size;
+
+        if (n >= AI_FAILOVER_LOOK) {
+            return 1;
+        }
+
+        if (end - p < 2) {
+            return 0;
+        }
+
+        p += 2;
+    }
 }
 
 
@@ -165,13 +255,9 @@ unsigned
 ai_failover_whole(const ai_char *body, size_t len, int64_t length,
     unsigned chunked)
 {
-    if (length >= 0) {
-        return len >= (uint64_t) length;
+    if (chunked) {
+        return ai_failover_whole_chunks(body, len);
     }
 
-    if (!chunked) {
-        return 1;
-    }
-
-    return len >= 5 && memcmp(body + len - 5, "0\r\n\r\n", 5) == 0;
+    return len >= AI_FAILOVER_LOOK || (length >= 0 && len >= (uint64_t) length);
 }

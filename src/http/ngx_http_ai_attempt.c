@@ -7,6 +7,7 @@
 #include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_pick.h"
 #include "ngx_http_ai_settle.h"
+#include "ngx_http_ai_tail.h"
 
 
 static ngx_int_t ngx_http_ai_attempt_prepare(ngx_http_request_t *r,
@@ -193,6 +194,7 @@ ngx_http_ai_attempt_sent(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     at->running = 1;
     at->open = 1;
     at->headed = 0;
+    at->tail = NGX_HTTP_AI_TAIL_NONE;
     at->n++;
     at->sent = at->chosen;
     at->since = ngx_current_msec;
@@ -304,6 +306,10 @@ ngx_http_ai_attempt_late(ngx_http_request_t *r)
     pc = r->upstream ? r->upstream->peer.connection : NULL;
 
     if (pc == NULL) {
+        return;
+    }
+
+    if (ngx_http_ai_tail_late(r, pc)) {
         return;
     }
 

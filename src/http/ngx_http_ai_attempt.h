@@ -25,6 +25,14 @@
 
 typedef struct ngx_http_ai_attempt_s  ngx_http_ai_attempt_t;
 
+/* of a body that ends with its connection and must be read to be judged */
+
+typedef enum {
+    NGX_HTTP_AI_TAIL_NONE = 0,
+    NGX_HTTP_AI_TAIL_WAITS,
+    NGX_HTTP_AI_TAIL_ENDED
+} ngx_http_ai_tail_t;
+
 /* in the request's pool, from the first attempt on */
 
 struct ngx_http_ai_attempt_s {
@@ -51,11 +59,14 @@ struct ngx_http_ai_attempt_s {
     /* of this attempt's upstream */
     ngx_int_t                (*process_header)(ngx_http_request_t *r);
     ngx_int_t                (*reinit_request)(ngx_http_request_t *r);
+    ngx_recv_pt                recv;        /* of its connection, while "tail"
+                                               waits */
 
     /* of the request, given back when an attempt has failed */
     void                     **loc_conf;
     ngx_http_handler_pt        content_handler;
 
+    ngx_http_ai_tail_t         tail;
     unsigned                   keepalive:1;
     unsigned                   ready:1;     /* candidate has its places and key,
                                                and is to be begun */

@@ -7,6 +7,7 @@
 
 #include "ngx_http_ai_pick.h"
 #include "ngx_http_ai_settle.h"
+#include "ngx_http_ai_tail.h"
 #include "../core/ai_failover.h"
 #include "../core/ai_quota.h"
 
@@ -198,6 +199,7 @@ static ngx_int_t
 ngx_http_ai_head_long(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
     ngx_http_ai_head_t *head)
 {
+    off_t       length;
     ngx_buf_t  *b;
 
     if (ngx_http_ai_choose_longer(at->ctx, at->candidate) == NULL) {
@@ -206,21 +208,25 @@ ngx_http_ai_head_long(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
 
     b = &r->upstream->buffer;
 
-    if (b->last < b->end
-        && !ai_failover_whole(b->pos, b->last - b->pos,
-                              r->upstream->headers_in.content_length_n,
-                              head->chunked))
-    {
-        return NGX_AGAIN;
+    if (ai_failover_too_long(b->pos, b->last - b->pos, head->chunked)) {
+        ngx_http_ai_pick_failed(at, AI_OUTCOME_OK, -1);
+
+        return ngx_http_ai_pick_longer(at);
     }
 
-    if (!ai_failover_too_long(b->pos, b->last - b->pos, head->chunked)) {
+    length = r->upstream->headers_in.content_length_n;
+
+    if (b->last == b->end || at->tail == NGX_HTTP_AI_TAIL_ENDED
+        || ai_failover_whole(b->pos, b->last - b->pos, length, head->chunked))
+    {
         return NGX_DECLINED;
     }
 
-    ngx_http_ai_pick_failed(at, AI_OUTCOME_OK, -1);
+    if (length < 0 && !head->chunked) {
+        ngx_http_ai_tail_wait(r, at);
+    }
 
-    return ngx_http_ai_pick_longer(at);
+    return NGX_AGAIN;
 }
 
 

@@ -8,6 +8,7 @@
 #include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_cache.h"
 #include "ngx_http_ai_jump.h"
+#include "ngx_http_ai_tail.h"
 
 
 /*
@@ -199,6 +200,8 @@ ngx_http_ai_process_header(ngx_http_request_t *r)
 
         at->headed = 1;
     }
+
+    ngx_http_ai_tail_read(r, at);
 
     rc = ngx_http_ai_attempt_judge(r, at);
 

@@ -129,6 +129,87 @@ test_damaged_chunks(void **state)
 }
 
 
+static unsigned
+whole(const char *body, int64_t length, unsigned chunked)
+{
+    unsigned   rc;
+    size_t     len;
+    ai_char   *p;
+
+    len = strlen(body);
+    p = malloc(len ? len : 1);
+    assert_non_null(p);
+    memcpy(p, body, len);
+
+    rc = ai_failover_whole(p, len, length, chunked);
+
+    free(p);
+
+    return rc;
+}
+
+
+static void
+test_whole(void **state)
+{
+    char              *body;
+    size_t             i;
+    static const char  *const  ends[] = {
+        "3\r\nabc\r\n0\r\n\r\n", "0\r\n\r\n", "3;x=y\r\nabc\r\n00;z\r\n\r\n",
+        "3\nabc\r\n0\n\n", "3\r\nabc\r\n0\r\nA: b\r\nC: d\r\n\r\n",
+        "5\r\n0\r\n\r\n\r\n0\r\n\r\n"
+    };
+    static const char  *const  damaged[] = {
+        "x", "\r\n", "3\r\nabc\r\n-1\r\n", ";\r\n"
+    };
+
+    (void) state;
+
+    /* no part of it is whole */
+
+    for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        body = strdup(ends[i]);
+        assert_non_null(body);
+
+        assert_true(whole(body, -1, 1));
+
+        while (*body) {
+            body[strlen(body) - 1] = '\0';
+            assert_false(whole(body, -1, 1));
+        }
+
+        free(body);
+    }
+
+    for (i = 0; i < sizeof(damaged) / sizeof(damaged[0]); i++) {
+        assert_true(whole(damaged[i], -1, 1));
+    }
+
+    assert_false(whole("ab", 3, 0));
+    assert_true(whole("abc", 3, 0));
+    assert_true(whole("", 0, 0));
+    assert_false(whole("", -1, 0));
+    assert_false(whole("abc\n0\r\n\r\n", -1, 0));
+
+    /* as much as is looked at */
+
+    body = malloc(6000);
+    assert_non_null(body);
+    memset(body, 'a', 6000);
+
+    assert_false(ai_failover_whole((ai_char *) body, 4095, 5000, 0));
+    assert_true(ai_failover_whole((ai_char *) body, 4096, 5000, 0));
+    assert_false(ai_failover_whole((ai_char *) body, 4095, -1, 0));
+    assert_true(ai_failover_whole((ai_char *) body, 4096, -1, 0));
+
+    memcpy(body, "ffffffffffff\r\n", 14);
+    assert_false(ai_failover_whole((ai_char *) body, 14 + 4095, -1, 1));
+    assert_true(ai_failover_whole((ai_char *) body, 14 + 4096, -1, 1));
+
+    free(body);
+}
+
+
 /* more than it looks at */
 
 static void
@@ -164,6 +245,7 @@ main(void)
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_chunks),
         cmocka_unit_test(test_damaged_chunks),
+        cmocka_unit_test(test_whole),
         cmocka_unit_test(test_large),
     };
 
