@@ -55,7 +55,7 @@ NOT_VALGRIND := conf_errors conf_scale request_flood request_tricks \
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | \
-	    awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+	    awk -F':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 
 deps:  ## install what building and testing need (Debian, PyPI, npm)
 	@tools/deps test
@@ -205,6 +205,9 @@ flapping: build $(BUILD)/asan/$(SO) $(BUILD)/standin  ## N (1000000) requests ov
 	    ASAN_OPTIONS=$(FLAPPING_ASAN) \
 	    prove -v t/long/flapping.t
 
+flapping-mutants: build $(BUILD)/standin  ## what the replay of breakers notices (long)
+	prove -v t/long/replay_mutants.t
+
 shares: build  ## what plans get of a full provider, AI_SHARES (10) s a row
 	@AI_SHARES=$${AI_SHARES:-10} prove -v t/capacity_shares.t | \
 	    grep -E '^# |^not ok|^Result'
@@ -292,5 +295,5 @@ clean:  ## remove what was built, save the SDKs
 	    $(BUILD)/.deps-build
 
 .PHONY: coverage help deps build test-module run key ledger test check unit fuzz asan valgrind \
-	bench kill-test schedules aborts flapping shares format clean
+	bench kill-test schedules aborts flapping flapping-mutants shares format clean
 .SECONDARY:

@@ -7,7 +7,7 @@
 #include "ai_gate_int.h"
 
 
-static ai_gate_t *ai_gate_room(ai_gates_t *gs);
+static ai_gate_t *ai_gate_room(ai_gates_t *gs, uint64_t now_ms);
 static void ai_gate_make(ai_gates_t *gs, ai_gate_t *g,
     const ai_char id[AI_GATE_ID]);
 
@@ -81,7 +81,7 @@ ai_gate_get(ai_gates_t *gs, const ai_char id[AI_GATE_ID], uint32_t capacity,
     }
 
     if (g == NULL) {
-        g = ai_gate_room(gs);
+        g = ai_gate_room(gs, now_ms);
 
         if (g == NULL) {
             ai_gate_end(gs);
@@ -109,10 +109,11 @@ ai_gate_get(ai_gates_t *gs, const ai_char id[AI_GATE_ID], uint32_t capacity,
 }
 
 
-/* one that was never used, or else the longest unused one */
+/* one that was never used, or else the longest unused one; one that was asked
+   for at this very time is of the same configuration */
 
 static ai_gate_t *
-ai_gate_room(ai_gates_t *gs)
+ai_gate_room(ai_gates_t *gs, uint64_t now_ms)
 {
     uint32_t    i;
     ai_gate_t  *g, *oldest;
@@ -130,7 +131,7 @@ ai_gate_room(ai_gates_t *gs)
             return g;
         }
 
-        if (g->taken == 0 && g->waiting == 0
+        if (g->taken == 0 && g->waiting == 0 && g->used_ms < now_ms
             && (oldest == NULL || g->used_ms < oldest->used_ms))
         {
             oldest = g;

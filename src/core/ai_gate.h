@@ -48,7 +48,8 @@ int ai_gates_check(const ai_gates_t *gs);
 
 /*
  * The gate of an identity, made where there is none; its capacity and the
- * longest line from now on.  AI_GATE_NONE: no room.
+ * longest line from now on.  AI_GATE_NONE: no room; what was asked for at this
+ * very time never makes room for others.
  */
 uint32_t ai_gate_get(ai_gates_t *gs, const ai_char id[AI_GATE_ID],
     uint32_t capacity, uint32_t queue, uint64_t now_ms);

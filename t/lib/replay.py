@@ -359,11 +359,12 @@ class Replay:
                 for k, t in self.targets.items()}
 
     def spread(self, waits):
-        """A cool-down has as often one part of the fifth as another."""
-        if len(waits) < 100:
-            return
+        """A cool-down has as often one part of the fifth as another.  By chance
+        one run in 10^5 would not look so."""
         parts = collections.Counter(min(int(w * 4), 3) for w in waits)
-        if min(parts[i] for i in range(4)) < len(waits) / 8:
+        if len(waits) >= 40 and max(waits) - min(waits) < 0.7 or (
+                len(waits) >= 400
+                and min(parts[i] for i in range(4)) < len(waits) / 8):
             self.wrong.add('cool-downs are not spread', dict(parts))
 
 

@@ -291,6 +291,44 @@ test_rate(void **state)
 }
 
 
+/* a worker whose clock is behind clears nothing that others have counted; and
+   each call has a place in their order */
+
+static void
+test_clock_behind(void **state)
+{
+    unsigned         i;
+    uint32_t         t;
+    ai_board_conf_t  conf;
+
+    (void) state;
+
+    conf = usual;
+    conf.window_ms = 10;
+    conf.failures = 11;
+    t = target_of("a", &conf);
+
+    assert_int_equal(ai_board_calls(bd, t), 0);
+
+    for (i = 0; i < 10; i++) {
+        assert_int_equal(attempt(t, AI_OUTCOME_FAILED), AI_BOARD_SAME);
+    }
+
+    now -= 10;
+    assert_int_equal(attempt(t, AI_OUTCOME_OK), AI_BOARD_SAME);
+
+    now += 10;
+    assert_int_equal(view(t).window, 11);
+    assert_int_equal(view(t).window_failed, 10);
+    assert_int_equal(ai_board_calls(bd, t), 22);
+
+    fails(t, 9);
+    assert_int_equal(begin(t), AI_TARGET_OPEN);
+    assert_int_equal(ai_board_calls(bd, t), 22 + 18 + 1);
+    assert_int_equal(ai_board_calls(bd, AI_BOARD_NONE), 0);
+}
+
+
 static void
 test_jitter(void **state)
 {
@@ -1247,6 +1285,7 @@ main(void)
         test(test_no_place),
         test(test_row),
         test(test_rate),
+        test(test_clock_behind),
         test(test_jitter),
         test(test_probe),
         test(test_probe_lost),

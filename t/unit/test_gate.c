@@ -526,8 +526,39 @@ test_many_gates(void **state)
     assert_int_equal(gate(i, 1, 0), AI_GATE_NONE);
 
     ai_gate_worker(gs, 1, now);
+    now++;
 
     assert_int_not_equal(gate(i, 1, 0), AI_GATE_NONE);
+}
+
+
+/* those that a configuration has just asked for make no room for its others */
+
+static void
+test_too_many_gates(void **state)
+{
+    uint32_t  i, g[AI_GATES_MAX + 2];
+
+    (void) state;
+
+    for (i = 0; i < AI_GATES_MAX + 2; i++) {
+        g[i] = gate(i, i + 1, 0);
+
+        assert_int_equal(g[i], i < AI_GATES_MAX ? i : AI_GATE_NONE);
+    }
+
+    for (i = 0; i < AI_GATES_MAX; i++) {
+        assert_int_equal(gate(i, i + 1, 0), g[i]);
+    }
+
+    /* those of a configuration before this one do */
+
+    now++;
+
+    assert_int_equal(gate(7, 8, 0), g[7]);
+    assert_int_equal(gate(i, 1, 0), g[0]);
+    assert_int_equal(gate(i + 1, 1, 0), g[1]);
+    assert_int_equal(gate(7, 8, 0), g[7]);
 }
 
 
@@ -856,6 +887,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_worker_dies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_plans, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_gates, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_too_many_gates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_below_share_first, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_many_at_once, setup, teardown),

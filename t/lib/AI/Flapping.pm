@@ -19,7 +19,8 @@ use AI::Load;
 our @EXPORT = qw(flap_under_load);
 
 my @names = qw(a b c d e);
-my $breaker = 'failures=5 errors=50 requests=20 window=2000 cooldown=100';
+my $breaker = $ENV{AI_BREAKER}
+    || 'failures=5 errors=50 requests=20 window=2000 cooldown=100';
 
 
 # requests => N, clients => N of each load, loads => N processes, seed => N,
@@ -81,6 +82,7 @@ sub flap_under_load {
 
 
 sub conf {
+    my $words = $breaker =~ s/(errors=\d+)/$1%/r =~ s/(window|cooldown)=\d+\K/ms/gr;
     my $providers = join '', map { <<EOC } @names;
     ai_provider $_ {
         api       openai;
@@ -88,7 +90,7 @@ sub conf {
         upstream  $_;
         key       file:%%DIR%%/provider.key;
         key       env:AI_SECOND_KEY;
-        breaker   failures=5 errors=50% requests=20 window=2s cooldown=100ms;
+        breaker   $words;
         capacity  60;
     }
 EOC
@@ -229,8 +231,7 @@ sub check {
     # the board's figures are those that it was told, and those of the rows, but
     # for last resorts and for clients that have left, which it does not count
 
-    my (@wrong, $most, $told);
-    my %board;
+    my (@wrong, %board);
 
     for my $b (@{ $t->status->{targets} }) {
         my $r = $got->{by}{"$b->{model} $b->{provider}"} || {};
@@ -244,14 +245,10 @@ sub check {
         $board{"$b->{model} $b->{target}"} = [ @$b{qw(attempts failed limited)},
             $b->{breaker}{opened}, $b->{breaker}{open} ? 1 : 0 ]
             if $b->{attempts};
-
-        $told += $b->{failed};
-        $most += $r->{failed} || 0;
     }
 
     is_deeply(\%board, $got->{board} || {}, 'the board has what it was told');
     is(join("\n", @wrong), '', 'the board counts no more than there was');
-    cmp_ok($told, '>', $most * 0.8, 'and not much less');
 
     # no client was refused before it was admitted
 
