@@ -7,7 +7,16 @@
 #include "ngx_ai_segment.h"
 
 
-/* takes back what the sink has freed, a word of 64 slots at a time */
+#define NGX_AI_SEGMENT_SWEEP  64     /* slots that are worth the look */
+
+
+/*
+ * Takes back what the sink has freed, a word of 64 slots at a time: when no
+ * other slot is left, and before that when there are some.  Those that were
+ * in use last lie on top: a burst has used many slots once, and to go through
+ * all of them again and again would miss every cache, and touch every page
+ * that was written back meanwhile.
+ */
 
 static void
 ngx_ai_segment_sweep(ngx_ai_segment_t *seg)
@@ -17,7 +26,9 @@ ngx_ai_segment_sweep(ngx_ai_segment_t *seg)
 
     n = __atomic_load_n(&seg->head->nfreed, __ATOMIC_ACQUIRE);
 
-    if (n == seg->nswept) {
+    if (n == seg->nswept
+        || (seg->nstack && n - seg->nswept < NGX_AI_SEGMENT_SWEEP))
+    {
         return;
     }
 
@@ -50,9 +61,7 @@ ngx_ai_segment_take(ngx_ai_segment_t *seg, uint32_t *slot)
     uint32_t    i;
     ai_slot_t  *s;
 
-    if (seg->nstack == 0) {
-        ngx_ai_segment_sweep(seg);
-    }
+    ngx_ai_segment_sweep(seg);
 
     if (seg->nstack) {
         i = seg->stack[--seg->nstack];

@@ -20,11 +20,12 @@
 #define ngx_http_ai_shown(m)  ((m)->text_bytes + (m)->reasoning_bytes)
 
 
-/* the record as it stands now: FINAL, PARTIAL, ESTIMATED or NONE */
+/* the record as it stands now: FINAL, PARTIAL, ESTIMATED or NONE; and
+   ctx->served */
 void ngx_http_ai_measure(ngx_http_ai_ctx_t *ctx, ai_usage_t *u);
 
-/* nano-dollars of a record, rounded once, and ctx->served; 0 where source is
-   NONE */
+/* nano-dollars of a record by the prices of ctx->served, rounded once; 0 where
+   source is NONE */
 int64_t ngx_http_ai_cost(ngx_http_ai_ctx_t *ctx, ai_usage_t *u);
 
 /* the price of the model that the answer named, where it is configured and has
