@@ -221,8 +221,8 @@ format:  ## lay the C sources out as nginx does
 # the ledger's own tests: its event layer and stand-ins for nginx, no server
 
 LEDGER_SRC := $(addprefix src/event/ngx_ai_,$(addsuffix .c,cursor fold ids \
-	ledger node reaper rebuild report rotate segment segment_slot ship sink \
-	sink_scan spool spool_file sums usage))
+	ledger ledger_thread node reaper rebuild report rotate segment \
+	segment_slot ship sink sink_scan spool spool_file sums usage))
 NGINX_INC := $(addprefix -I/usr/share/nginx/src/src/,core event \
 	event/modules os/unix) -I$(BUILD)/nginx
 KILLS ?= 100

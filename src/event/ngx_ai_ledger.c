@@ -1,65 +1,16 @@
 
 /*
- * A worker's ledger: its segments, and the thread that is the sink or waits
- * to be it.
- *
- * The main thread takes and gives back slots, in memory.  The thread does what
- * may block: it ships rows, syncs files, and watches whether they still have
- * names.  They share the array of segments, to which only the main thread
- * appends, a few flags, and the report.
+ * A worker's ledger, as its main thread sees it: slots are taken and given
+ * back, in memory.
  */
 
 
-#include "ngx_ai_sink.h"
-#include <ngx_event.h>
-#include <signal.h>
+#include "ngx_ai_ledger_int.h"
 
 
-#define NGX_AI_LEDGER_SEGMENTS  16      /* of a worker */
-#define NGX_AI_LEDGER_TICK      200     /* ms: lines from the thread */
-#define NGX_AI_LEDGER_WATCH     1000
-#define NGX_AI_LEDGER_JOIN      3       /* s for the thread to end at exit */
+#define NGX_AI_LEDGER_TICK  200     /* ms: lines from the thread */
 
 
-struct ngx_ai_ledger_s {
-    ngx_ai_ledger_conf_t  conf;
-    ngx_ai_zone_t        *zone;
-    ngx_log_t            *log;
-
-    ngx_ai_segment_t      segments[NGX_AI_LEDGER_SEGMENTS];
-    ngx_atomic_t          nsegments;
-    ngx_uint_t            current;
-
-    u_char                zone_id[16];
-    u_char                node[NGX_AI_NODE_ID + 1];
-    uint32_t              pid;
-    uint64_t              start;
-    ngx_int_t             worker;       /* in the book; -1: none yet */
-    ngx_uint_t            open;         /* slots taken */
-    time_t                retry;        /* no attempt at a segment before */
-    ngx_err_t             full_err;
-    const char           *full_what;
-
-    ngx_event_t           tick;
-    ngx_ai_report_t       report;
-    ngx_ai_sink_t         sink;
-
-    pthread_t             thread;
-    pthread_mutex_t       mutex;
-    pthread_cond_t        wake;
-    uint64_t              synced;
-    uint64_t              watched;
-
-    ngx_atomic_t          stop;
-    ngx_atomic_t          dirty;
-    ngx_atomic_t          gone[NGX_AI_LEDGER_SEGMENTS]; /* by the thread */
-
-    unsigned              full:1;
-    unsigned              running:1;
-};
-
-
-static void *ngx_ai_ledger_thread(void *data);
 static void ngx_ai_ledger_tick_handler(ngx_event_t *ev);
 
 
@@ -168,40 +119,6 @@ ngx_ai_ledger_more(ngx_ai_ledger_t *ld)
 }
 
 
-static ngx_int_t
-ngx_ai_ledger_start(ngx_ai_ledger_t *ld)
-{
-    int                 rc;
-    sigset_t            all, old;
-    pthread_condattr_t  attr;
-
-    (void) pthread_mutex_init(&ld->mutex, NULL);
-    (void) pthread_condattr_init(&attr);
-    (void) pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void) pthread_cond_init(&ld->wake, &attr);
-    (void) pthread_condattr_destroy(&attr);
-
-    /* signals are the main thread's */
-
-    (void) sigfillset(&all);
-    (void) pthread_sigmask(SIG_SETMASK, &all, &old);
-
-    rc = pthread_create(&ld->thread, NULL, ngx_ai_ledger_thread, ld);
-
-    (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
-
-    if (rc != 0) {
-        ngx_log_error(NGX_LOG_ALERT, ld->log, rc,
-                      "ai ledger: pthread_create() failed");
-        return NGX_ERROR;
-    }
-
-    ld->running = 1;
-
-    return NGX_OK;
-}
-
-
 ngx_ai_ledger_t *
 ngx_ai_ledger_open(ngx_cycle_t *cycle, ngx_ai_ledger_conf_t *conf,
     ngx_ai_zone_t *zone)
@@ -286,28 +203,13 @@ ngx_ai_ledger_tick_handler(ngx_event_t *ev)
 void
 ngx_ai_ledger_close(ngx_ai_ledger_t *ld)
 {
-    ngx_uint_t       i;
-    struct timespec  ts;
+    ngx_uint_t  i;
 
     if (ld->tick.timer_set) {
         ngx_del_timer(&ld->tick);
     }
 
-    (void) pthread_mutex_lock(&ld->mutex);
-    ngx_ai_word_set(&ld->stop, 1);
-    (void) pthread_cond_signal(&ld->wake);
-    (void) pthread_mutex_unlock(&ld->mutex);
-
-    (void) clock_gettime(CLOCK_REALTIME, &ts);
-    ts.tv_sec += NGX_AI_LEDGER_JOIN;
-
-    if (pthread_timedjoin_np(ld->thread, NULL, &ts) != 0) {
-
-        /* a disk that hangs: the process ends with the thread in it, and a
-           sibling ships what is left */
-
-        ngx_log_error(NGX_LOG_ALERT, ld->log, 0,
-                      "ai ledger: the sink did not end in time");
+    if (ngx_ai_ledger_stop(ld) != NGX_OK) {
         return;
     }
 
@@ -503,144 +405,4 @@ void
 ngx_ai_ledger_wake(ngx_ai_ledger_t *ld)
 {
     (void) pthread_cond_signal(&ld->wake);
-}
-
-
-/* ---- the thread ---- */
-
-/* open slots change without a call of ours: their running records */
-
-static void
-ngx_ai_ledger_sync(ngx_ai_ledger_t *ld, uint64_t now)
-{
-    ngx_uint_t  i, n;
-
-    if (ld->conf.sync == 0 || now - ld->synced < ld->conf.sync) {
-        return;
-    }
-
-    ld->synced = now;
-
-    if (__atomic_exchange_n(&ld->dirty, ngx_ai_word_get(&ld->open) != 0,
-                            __ATOMIC_ACQ_REL) == 0)
-    {
-        return;
-    }
-
-    n = __atomic_load_n(&ld->nsegments, __ATOMIC_ACQUIRE);
-
-    for (i = 0; i < n; i++) {
-        if (fdatasync(ld->segments[i].fd) == -1) {
-            ngx_ai_report(&ld->report, NGX_LOG_CRIT, ngx_errno,
-                          "fdatasync() of segment %u failed",
-                          ld->segments[i].number);
-        }
-    }
-}
-
-
-/* whether the directory has the file by its name; in doubt it has */
-
-static ngx_int_t
-ngx_ai_ledger_named(ngx_ai_ledger_t *ld, ngx_ai_segment_t *seg)
-{
-    char         name[NGX_AI_SEGMENT_NAME_LEN], path[NGX_MAX_PATH];
-    struct stat  sb, nb;
-
-    ngx_ai_segment_name(name, seg->number);
-
-    (void) snprintf(path, sizeof(path), "%s/%s", (char *) ld->conf.path.data,
-                    name);
-
-    if (fstat(seg->fd, &sb) == -1) {
-        return NGX_OK;
-    }
-
-    if (stat(path, &nb) == -1) {
-        return ngx_errno == NGX_ENOENT ? NGX_DECLINED : NGX_OK;
-    }
-
-    return sb.st_ino == nb.st_ino && sb.st_dev == nb.st_dev ? NGX_OK
-                                                            : NGX_DECLINED;
-}
-
-
-/* rows in a file that nobody finds would end with this process */
-
-static void
-ngx_ai_ledger_watch(ngx_ai_ledger_t *ld, uint64_t now)
-{
-    ngx_uint_t  i, n;
-
-    if (now - ld->watched < NGX_AI_LEDGER_WATCH) {
-        return;
-    }
-
-    ld->watched = now;
-    n = __atomic_load_n(&ld->nsegments, __ATOMIC_ACQUIRE);
-
-    for (i = 0; i < n; i++) {
-
-        if (ld->gone[i]
-            || ngx_ai_ledger_named(ld, &ld->segments[i]) == NGX_OK)
-        {
-            continue;
-        }
-
-        ngx_ai_word_set(&ld->gone[i], 1);
-        ngx_ai_report(&ld->report, NGX_LOG_ALERT, 0,
-                      "segment %u was removed, nothing new is put into it",
-                      ld->segments[i].number);
-    }
-}
-
-
-static void
-ngx_ai_ledger_wait(ngx_ai_ledger_t *ld, ngx_uint_t ms)
-{
-    struct timespec  ts;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    ts.tv_nsec += (long) ms * 1000000;
-    ts.tv_sec += ts.tv_nsec / 1000000000;
-    ts.tv_nsec %= 1000000000;
-
-    (void) pthread_mutex_lock(&ld->mutex);
-
-    if (!ngx_ai_word_get(&ld->stop)) {
-        (void) pthread_cond_timedwait(&ld->wake, &ld->mutex, &ts);
-    }
-
-    (void) pthread_mutex_unlock(&ld->mutex);
-}
-
-
-static void *
-ngx_ai_ledger_thread(void *data)
-{
-    uint64_t          now;
-    ngx_uint_t        ms, stop;
-    ngx_ai_ledger_t  *ld = data;
-
-    do {
-        stop = ngx_ai_word_get(&ld->stop);
-
-        /* the last round ships what ended before the worker's exit */
-
-        ms = ngx_ai_sink_step(&ld->sink);
-
-        now = ngx_ai_sink_mono();
-        ngx_ai_ledger_sync(ld, now);
-        ngx_ai_ledger_watch(ld, now);
-
-        if (!stop) {
-            ngx_ai_ledger_wait(ld, ms);
-        }
-
-    } while (!stop);
-
-    ngx_ai_sink_end(&ld->sink);
-
-    return NULL;
 }

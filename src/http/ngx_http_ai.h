@@ -750,8 +750,14 @@ void ngx_http_ai_redis_tell(ngx_http_ai_main_conf_t *mcf);
 void ngx_http_ai_status_redis(ngx_http_ai_json_t *js,
     ngx_http_ai_main_conf_t *mcf);
 
-/* appends "name":n */
+/* ngx_http_ai_status_tenants.c: the list of tenants that r asks for */
+void ngx_http_ai_status_tenants(ngx_http_request_t *r, ngx_http_ai_json_t *js,
+    ngx_http_ai_main_conf_t *mcf);
+
+/* appends "name":n; {"key":n,...} */
 void ngx_http_ai_status_field(ai_buf_t *b, const char *name, uint64_t n);
+void ngx_http_ai_status_refusals(ai_buf_t *b,
+    const uint64_t refused[AI_REFUSED_N]);
 
 /* "ai_metrics": the directive's setter and the handler it sets */
 char *ngx_http_ai_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

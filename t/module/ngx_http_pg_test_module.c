@@ -16,9 +16,7 @@
  */
 
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
+#include "ngx_http_test_op.h"
 #include "ngx_ai_pg.h"
 
 
@@ -33,25 +31,13 @@ typedef struct {
 } ngx_http_pg_test_conf_t;
 
 
-typedef struct {
-    ngx_http_request_t  *request;
-    ngx_ai_op_t         *op;
-} ngx_http_pg_test_ctx_t;
-
-
 static void *ngx_http_pg_test_create_conf(ngx_conf_t *cf);
 static char *ngx_http_pg_test(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-static char *ngx_http_pg_test_location(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 static ngx_int_t ngx_http_pg_test_init_process(ngx_cycle_t *cycle);
 static void ngx_http_pg_test_exit_process(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_pg_test_query_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_pg_test_stat_handler(ngx_http_request_t *r);
 static void ngx_http_pg_test_body_handler(ngx_http_request_t *r);
-static void ngx_http_pg_test_cleanup(void *data);
-static void ngx_http_pg_test_done(ngx_ai_op_t *op);
-static ngx_int_t ngx_http_pg_test_send(ngx_http_request_t *r,
-    ngx_uint_t status, ngx_str_t *text);
 
 
 static ngx_ai_pg_t  *ngx_http_pg_test_client;
@@ -68,14 +54,14 @@ static ngx_command_t  ngx_http_pg_test_commands[] = {
 
     { ngx_string("pg_test_query"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
-      ngx_http_pg_test_location,
+      ngx_http_test_location,
       0,
       0,
       ngx_http_pg_test_query_handler },
 
     { ngx_string("pg_test_stat"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
-      ngx_http_pg_test_location,
+      ngx_http_test_location,
       0,
       0,
       ngx_http_pg_test_stat_handler },
@@ -264,18 +250,6 @@ ngx_http_pg_test(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-static char *
-ngx_http_pg_test_location(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = (ngx_http_handler_pt) cmd->post;
-
-    return NGX_CONF_OK;
-}
-
-
 static void
 ngx_http_pg_test_notify(void *data, const char *channel, const char *payload)
 {
@@ -331,13 +305,7 @@ ngx_http_pg_test_exit_process(ngx_cycle_t *cycle)
 static ngx_int_t
 ngx_http_pg_test_query_handler(ngx_http_request_t *r)
 {
-    ngx_int_t  rc;
-
-    r->request_body_in_single_buf = 1;
-
-    rc = ngx_http_read_client_request_body(r, ngx_http_pg_test_body_handler);
-
-    return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+    return ngx_http_test_body(r, ngx_http_pg_test_body_handler);
 }
 
 
@@ -394,11 +362,10 @@ ngx_http_pg_test_arg(ngx_http_request_t *r, char *name)
 static void
 ngx_http_pg_test_body_handler(ngx_http_request_t *r)
 {
-    char                    *sql, *p;
-    ngx_str_t                body;
-    ngx_ai_pg_query_t        q;
-    ngx_pool_cleanup_t      *cln;
-    ngx_http_pg_test_ctx_t  *ctx;
+    char                *sql, *p;
+    ngx_str_t            body;
+    ngx_ai_pg_query_t    q;
+    ngx_http_test_op_t  *ctx;
 
     ngx_memzero(&q, sizeof(q));
 
@@ -426,41 +393,23 @@ ngx_http_pg_test_body_handler(ngx_http_request_t *r)
         q.timeout = ngx_atoi((u_char *) p, ngx_strlen(p));
     }
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_pg_test_ctx_t));
-    if (cln == NULL) {
+    ctx = ngx_http_test_op_ctx(r);
+    if (ctx == NULL) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
         return;
     }
 
-    ctx = cln->data;
-    ctx->request = r;
     ctx->op = ngx_ai_pg_query(ngx_http_pg_test_client, &q,
-                              ngx_http_pg_test_done, ctx);
-    cln->handler = ngx_http_pg_test_cleanup;
+                              ngx_http_test_op_done, ctx);
 
-    if (ctx->op == NULL) {
+    if (ngx_http_test_op_wait(ctx) != NGX_OK) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
-        return;
-    }
-
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
-}
-
-
-static void
-ngx_http_pg_test_cleanup(void *data)
-{
-    ngx_http_pg_test_ctx_t *ctx = data;
-
-    if (ctx->op) {
-        ngx_ai_op_detach(ctx->op);
     }
 }
 
 
 static ngx_str_t
-ngx_http_pg_test_rows(ngx_http_request_t *r, ngx_ai_op_t *op)
+ngx_http_test_op_text(ngx_http_request_t *r, ngx_ai_op_t *op)
 {
     int         i, j, rows, columns;
     size_t      len;
@@ -500,44 +449,6 @@ ngx_http_pg_test_rows(ngx_http_request_t *r, ngx_ai_op_t *op)
 }
 
 
-static void
-ngx_http_pg_test_done(ngx_ai_op_t *op)
-{
-    ngx_http_pg_test_ctx_t *ctx = op->data;
-
-    ngx_str_t            text;
-    ngx_uint_t           status;
-    const char          *word;
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
-
-    r = ctx->request;
-    c = r->connection;
-    ctx->op = NULL;
-
-    if (op->rc == NGX_OK) {
-        status = NGX_HTTP_OK;
-        text = ngx_http_pg_test_rows(r, op);
-
-    } else {
-        status = op->rc == NGX_ERROR ? NGX_HTTP_BAD_REQUEST
-                 : op->rc == NGX_ABORT ? NGX_HTTP_GATEWAY_TIME_OUT
-                 : NGX_HTTP_SERVICE_UNAVAILABLE;
-
-        word = op->rc == NGX_ERROR ? (char *) op->code
-               : op->rc == NGX_ABORT ? "ABORT"
-               : op->rc == NGX_BUSY ? "BUSY" : "DECLINED";
-
-        text.data = ngx_pnalloc(r->pool, op->text.len + 64);
-        text.len = ngx_sprintf(text.data, "%s %V", word, &op->text)
-                   - text.data;
-    }
-
-    ngx_http_finalize_request(r, ngx_http_pg_test_send(r, status, &text));
-    ngx_http_run_posted_requests(c);
-}
-
-
 static ngx_int_t
 ngx_http_pg_test_stat_handler(ngx_http_request_t *r)
 {
@@ -562,43 +473,5 @@ ngx_http_pg_test_stat_handler(ngx_http_request_t *r)
                             tcf->missed, tcf->note, ngx_pid)
                - p;
 
-    return ngx_http_pg_test_send(r, NGX_HTTP_OK, &text);
-}
-
-
-static ngx_int_t
-ngx_http_pg_test_send(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_str_t *text)
-{
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_chain_t   out;
-
-    r->headers_out.status = status;
-    r->headers_out.content_length_n = text->len;
-
-    if (text->len == 0) {
-        r->header_only = 1;
-    }
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    b->pos = text->data;
-    b->last = text->data + text->len;
-    b->memory = 1;
-    b->last_buf = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
+    return ngx_http_test_send(r, NGX_HTTP_OK, &text);
 }

@@ -17,9 +17,7 @@
  */
 
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
+#include "ngx_http_test_op.h"
 #include "ngx_ai_redis.h"
 
 
@@ -34,16 +32,8 @@ typedef struct {
 } ngx_http_redis_test_conf_t;
 
 
-typedef struct {
-    ngx_http_request_t   *request;
-    ngx_ai_op_t          *op;
-} ngx_http_redis_test_ctx_t;
-
-
 static void *ngx_http_redis_test_create_conf(ngx_conf_t *cf);
 static char *ngx_http_redis_test(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_redis_test_location(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_redis_test_init_process(ngx_cycle_t *cycle);
 static void ngx_http_redis_test_exit_process(ngx_cycle_t *cycle);
@@ -51,12 +41,6 @@ static ngx_int_t ngx_http_redis_test_call_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_redis_test_check_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_redis_test_stat_handler(ngx_http_request_t *r);
 static void ngx_http_redis_test_body_handler(ngx_http_request_t *r);
-static ngx_http_redis_test_ctx_t *ngx_http_redis_test_ctx(
-    ngx_http_request_t *r);
-static void ngx_http_redis_test_cleanup(void *data);
-static void ngx_http_redis_test_done(ngx_ai_op_t *op);
-static ngx_int_t ngx_http_redis_test_send(ngx_http_request_t *r,
-    ngx_uint_t status, ngx_str_t *text);
 
 
 static ngx_ai_redis_t  *ngx_http_redis_test_client;
@@ -80,21 +64,21 @@ static ngx_command_t  ngx_http_redis_test_commands[] = {
 
     { ngx_string("redis_test_call"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
-      ngx_http_redis_test_location,
+      ngx_http_test_location,
       0,
       0,
       ngx_http_redis_test_call_handler },
 
     { ngx_string("redis_test_check"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
-      ngx_http_redis_test_location,
+      ngx_http_test_location,
       0,
       0,
       ngx_http_redis_test_check_handler },
 
     { ngx_string("redis_test_stat"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
-      ngx_http_redis_test_location,
+      ngx_http_test_location,
       0,
       0,
       ngx_http_redis_test_stat_handler },
@@ -246,18 +230,6 @@ ngx_http_redis_test(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-static char *
-ngx_http_redis_test_location(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = (ngx_http_handler_pt) cmd->post;
-
-    return NGX_CONF_OK;
-}
-
-
 static ngx_int_t
 ngx_http_redis_test_init_process(ngx_cycle_t *cycle)
 {
@@ -308,38 +280,29 @@ ngx_http_redis_test_slot(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_redis_test_call_handler(ngx_http_request_t *r)
 {
-    ngx_int_t  rc;
-
-    r->request_body_in_single_buf = 1;
-
-    rc = ngx_http_read_client_request_body(r,
-                                           ngx_http_redis_test_body_handler);
-
-    return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+    return ngx_http_test_body(r, ngx_http_redis_test_body_handler);
 }
 
 
 static ngx_int_t
 ngx_http_redis_test_check_handler(ngx_http_request_t *r)
 {
-    ngx_http_redis_test_ctx_t  *ctx;
+    ngx_http_test_op_t  *ctx;
 
-    ctx = ngx_http_redis_test_ctx(r);
+    ctx = ngx_http_test_op_ctx(r);
     if (ctx == NULL) {
         return NGX_ERROR;
     }
 
     ctx->op = ngx_ai_redis_check(ngx_http_redis_test_client,
                                  ngx_http_redis_test_slot(r),
-                                 ngx_http_redis_test_done, ctx);
+                                 ngx_http_test_op_done, ctx);
 
-    if (ctx->op == NULL) {
+    if (ngx_http_test_op_wait(ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
     r->main->count++;
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
 
     return NGX_DONE;
 }
@@ -372,13 +335,13 @@ ngx_http_redis_test_split(u_char *p, u_char *last, u_char ch, ngx_str_t *word)
 static void
 ngx_http_redis_test_body_handler(ngx_http_request_t *r)
 {
-    ngx_buf_t                  *b;
-    ngx_str_t                  *line, *key;
-    ngx_uint_t                  i;
-    ngx_ai_redis_call_t         call;
-    ngx_http_redis_test_ctx_t  *ctx;
+    ngx_buf_t            *b;
+    ngx_str_t            *line, *key;
+    ngx_uint_t            i;
+    ngx_http_test_op_t   *ctx;
+    ngx_ai_redis_call_t   call;
 
-    ctx = ngx_http_redis_test_ctx(r);
+    ctx = ngx_http_test_op_ctx(r);
     line = ngx_palloc(r->pool, NGX_HTTP_REDIS_TEST_WORDS * sizeof(ngx_str_t));
     key = ngx_palloc(r->pool, NGX_HTTP_REDIS_TEST_WORDS * sizeof(ngx_str_t));
 
@@ -412,51 +375,16 @@ ngx_http_redis_test_body_handler(ngx_http_request_t *r)
     }
 
     ctx->op = ngx_ai_redis_call(ngx_http_redis_test_client, &call,
-                                ngx_http_redis_test_done, ctx);
+                                ngx_http_test_op_done, ctx);
 
-    if (ctx->op == NULL) {
+    if (ngx_http_test_op_wait(ctx) != NGX_OK) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
-        return;
-    }
-
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
-}
-
-
-static ngx_http_redis_test_ctx_t *
-ngx_http_redis_test_ctx(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t         *cln;
-    ngx_http_redis_test_ctx_t  *ctx;
-
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_redis_test_ctx_t));
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    ctx = cln->data;
-    ctx->request = r;
-    ctx->op = NULL;
-    cln->handler = ngx_http_redis_test_cleanup;
-
-    return ctx;
-}
-
-
-static void
-ngx_http_redis_test_cleanup(void *data)
-{
-    ngx_http_redis_test_ctx_t *ctx = data;
-
-    if (ctx->op) {
-        ngx_ai_op_detach(ctx->op);
     }
 }
 
 
 static ngx_str_t
-ngx_http_redis_test_strings(ngx_http_request_t *r, ngx_ai_op_t *op)
+ngx_http_test_op_text(ngx_http_request_t *r, ngx_ai_op_t *op)
 {
     size_t                 len;
     u_char                *p;
@@ -494,45 +422,6 @@ ngx_http_redis_test_strings(ngx_http_request_t *r, ngx_ai_op_t *op)
 }
 
 
-static void
-ngx_http_redis_test_done(ngx_ai_op_t *op)
-{
-    ngx_http_redis_test_ctx_t *ctx = op->data;
-
-    ngx_str_t            text;
-    ngx_uint_t           status;
-    const char          *word;
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
-
-    r = ctx->request;
-    c = r->connection;
-    ctx->op = NULL;
-
-    if (op->rc == NGX_OK) {
-        status = NGX_HTTP_OK;
-        text = ngx_http_redis_test_strings(r, op);
-
-    } else {
-        status = op->rc == NGX_ERROR ? NGX_HTTP_BAD_REQUEST
-                 : op->rc == NGX_ABORT ? NGX_HTTP_GATEWAY_TIME_OUT
-                 : NGX_HTTP_SERVICE_UNAVAILABLE;
-
-        word = op->rc == NGX_ERROR ? (char *) op->code
-               : op->rc == NGX_ABORT ? "ABORT"
-               : op->rc == NGX_BUSY ? "BUSY" : "DECLINED";
-
-        text.data = ngx_pnalloc(r->pool, op->text.len + 64);
-        text.len = ngx_sprintf(text.data, "%s %V", word, &op->text)
-                   - text.data;
-    }
-
-    ngx_http_finalize_request(r,
-                              ngx_http_redis_test_send(r, status, &text));
-    ngx_http_run_posted_requests(c);
-}
-
-
 static ngx_int_t
 ngx_http_redis_test_stat_handler(ngx_http_request_t *r)
 {
@@ -562,43 +451,5 @@ ngx_http_redis_test_stat_handler(ngx_http_request_t *r)
                             ngx_pid)
                - p;
 
-    return ngx_http_redis_test_send(r, NGX_HTTP_OK, &text);
-}
-
-
-static ngx_int_t
-ngx_http_redis_test_send(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_str_t *text)
-{
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_chain_t   out;
-
-    r->headers_out.status = status;
-    r->headers_out.content_length_n = text->len;
-
-    if (text->len == 0) {
-        r->header_only = 1;
-    }
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    b->pos = text->data;
-    b->last = text->data + text->len;
-    b->memory = 1;
-    b->last_buf = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
+    return ngx_http_test_send(r, NGX_HTTP_OK, &text);
 }
