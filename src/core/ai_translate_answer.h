@@ -59,6 +59,20 @@ const char *ai_translate_finish_reason(const ai_value_t *reason,
     unsigned calls);
 
 
+/* Anthropic: a block, whole or at its start in a stream */
+
+enum {
+    AI_BLOCK_TYPE = 0,
+    AI_BLOCK_TEXT,
+    AI_BLOCK_ID,
+    AI_BLOCK_NAME,
+    AI_BLOCK_INPUT,
+    AI_BLOCK_N
+};
+
+extern const ai_str_t  ai_block_names[AI_BLOCK_N];
+
+
 /* Gemini: a body, and an event of a stream */
 
 enum {

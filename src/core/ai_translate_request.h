@@ -257,6 +257,16 @@ const ai_tr_value_t *ai_tr_kept(ai_tr_t *tr, ai_tr_kept_t i,
 /* AI_DECLINED: negative, or above max */
 int ai_tr_range(ai_tr_t *tr, const ai_tr_value_t *v, uint64_t max);
 
+/* what a word becomes; "to" NULL: nothing is said; a NULL "from" is the end */
+
+typedef struct {
+    const char         *from;
+    const char         *to;
+} ai_tr_map_t;
+
+/* service_tier behind "key", which opens a string */
+int ai_tr_tier(ai_tr_t *tr, const char *key, const ai_tr_map_t *tiers);
+
 /* the place in none, minimal, low, medium, high, xhigh, max; -1: not given */
 int ai_tr_effort(ai_tr_t *tr, int *effort);
 

@@ -14,7 +14,11 @@ static const char *const  ai_tr_levels[] = {
     NULL, "low", "low", "medium", "high", "xhigh", "max"
 };
 
-static const char *const  ai_tr_tiers[] = { "auto", "default", NULL };
+static const ai_tr_map_t  ai_tr_tiers[] = {
+    { "auto", NULL },
+    { "default", "standard_only" },
+    { NULL, NULL }
+};
 
 
 /*
@@ -127,30 +131,6 @@ ai_tr_anthropic_user(ai_tr_t *tr)
 }
 
 
-static int
-ai_tr_anthropic_tier(ai_tr_t *tr)
-{
-    int                   i;
-    const ai_tr_value_t  *v;
-
-    v = ai_tr_kept(tr, AI_TR_SERVICE_TIER, "service_tier");
-
-    if (v == NULL) {
-        return AI_OK;
-    }
-
-    i = ai_tr_word(v, ai_tr_tiers);
-
-    if (i == -1) {
-        return ai_tr_decline(tr, "This provider has no such tier.");
-    }
-
-    ai_tr_put(tr, i ? ",\"service_tier\":\"standard_only\"" : "");
-
-    return AI_OK;
-}
-
-
 /* an option of the output, of which there may be two */
 
 static void
@@ -245,7 +225,7 @@ ai_tr_anthropic_options(ai_tr_t *tr)
 
     ai_tr_anthropic_user(tr);
 
-    if (ai_tr_anthropic_tier(tr) != AI_OK
+    if (ai_tr_tier(tr, ",\"service_tier\":\"", ai_tr_tiers) != AI_OK
         || ai_tr_anthropic_effort(tr) != AI_OK
         || ai_tr_anthropic_format(tr) != AI_OK)
     {

@@ -37,12 +37,13 @@ static const char *const  ai_tr_budgets[] = {
 };
 
 
-static const char *const  ai_tr_tiers[] = {
-    "auto", "default", "flex", "priority", "fast", NULL
-};
-
-static const char *const  ai_tr_gemini_tiers[] = {
-    NULL, "standard", "flex", "priority", "priority"
+static const ai_tr_map_t  ai_tr_tiers[] = {
+    { "auto", NULL },
+    { "default", "standard" },
+    { "flex", "flex" },
+    { "priority", "priority" },
+    { "fast", "priority" },
+    { NULL, NULL }
 };
 
 
@@ -212,34 +213,6 @@ ai_tr_gemini_effort(ai_tr_t *tr)
 
 
 static int
-ai_tr_gemini_tier(ai_tr_t *tr)
-{
-    int                   i;
-    const ai_tr_value_t  *v;
-
-    v = ai_tr_kept(tr, AI_TR_SERVICE_TIER, "service_tier");
-
-    if (v == NULL) {
-        return AI_OK;
-    }
-
-    i = ai_tr_word(v, ai_tr_tiers);
-
-    if (i == -1) {
-        return ai_tr_decline(tr, "This provider has no such tier.");
-    }
-
-    if (ai_tr_gemini_tiers[i]) {
-        ai_tr_put(tr, ",\"serviceTier\":\"");
-        ai_tr_put(tr, ai_tr_gemini_tiers[i]);
-        ai_tr_put(tr, "\"");
-    }
-
-    return AI_OK;
-}
-
-
-static int
 ai_tr_gemini_cap(ai_tr_t *tr)
 {
     if (tr->want->max_output <= 0 && ai_tr_cap(tr) == NULL) {
@@ -281,5 +254,5 @@ ai_tr_gemini_options(ai_tr_t *tr)
 
     ai_tr_put(tr, tr->config ? "}" : "");
 
-    return ai_tr_gemini_tier(tr);
+    return ai_tr_tier(tr, ",\"serviceTier\":\"", ai_tr_tiers);
 }

@@ -55,6 +55,38 @@ ai_tr_range(ai_tr_t *tr, const ai_tr_value_t *v, uint64_t max)
 
 
 int
+ai_tr_tier(ai_tr_t *tr, const char *key, const ai_tr_map_t *tiers)
+{
+    const ai_tr_map_t    *tier;
+    const ai_tr_value_t  *v;
+
+    v = ai_tr_kept(tr, AI_TR_SERVICE_TIER, "service_tier");
+
+    if (v == NULL) {
+        return AI_OK;
+    }
+
+    for (tier = tiers; tier->from; tier++) {
+        if (ai_tr_is(v, tier->from)) {
+            break;
+        }
+    }
+
+    if (tier->from == NULL) {
+        return ai_tr_decline(tr, "This provider has no such tier.");
+    }
+
+    if (tier->to) {
+        ai_tr_put(tr, key);
+        ai_tr_put(tr, tier->to);
+        ai_tr_put(tr, "\"");
+    }
+
+    return AI_OK;
+}
+
+
+int
 ai_tr_effort(ai_tr_t *tr, int *effort)
 {
     const ai_tr_value_t  *v;

@@ -29,16 +29,8 @@ static const ai_str_t  ai_message_names[AI_MESSAGE_N] = {
     ai_string("stop_reason")
 };
 
-enum {
-    AI_BLOCK_TYPE = 0,
-    AI_BLOCK_TEXT,
-    AI_BLOCK_ID,
-    AI_BLOCK_NAME,
-    AI_BLOCK_INPUT,
-    AI_BLOCK_N
-};
 
-static const ai_str_t  ai_block_names[AI_BLOCK_N] = {
+const ai_str_t  ai_block_names[AI_BLOCK_N] = {
     ai_string("type"),
     ai_string("text"),
     ai_string("id"),

@@ -77,22 +77,6 @@ static const ai_str_t  ai_data_names[AI_DATA_N] = {
     ai_string("message")
 };
 
-enum {
-    AI_BLOCK_TYPE = 0,
-    AI_BLOCK_TEXT,
-    AI_BLOCK_ID,
-    AI_BLOCK_NAME,
-    AI_BLOCK_INPUT,
-    AI_BLOCK_N
-};
-
-static const ai_str_t  ai_block_names[AI_BLOCK_N] = {
-    ai_string("type"),
-    ai_string("text"),
-    ai_string("id"),
-    ai_string("name"),
-    ai_string("input")
-};
 
 enum {
     AI_DELTA_TYPE = 0,
