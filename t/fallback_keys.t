@@ -15,11 +15,14 @@ use AI::Chain;
 use AI::Gateway;
 
 my $t = AI::Gateway->new;
-my $c = AI::Chain->new($t, [ qw(turns bad rate back all gone one b) ],
-    keys => { map { $_ => 3 } qw(turns bad rate back all gone) });
+my $c = AI::Chain->new($t, [ qw(turns bad rate back all gone one dry alone b) ],
+    keys => { alone => 2,
+        map { $_ => 3 } qw(turns bad rate back all gone dry) });
 
 $t->run(gateway_conf($c->conf(models => join('',
-    map { $c->model($_, $_, 'b') } qw(turns bad rate back all gone one)))));
+    $c->model('alone', 'alone'),
+    map { $c->model($_, $_, 'b') }
+        qw(turns bad rate back all gone one dry)))));
 
 my $r;
 
@@ -96,6 +99,35 @@ is_deeply($c->tried($r->id), [ 'one 401 status' ], 'a single key: attempts');
 
 chat('one');
 is_deeply($c->tried($r->id), [ 'one 200 -' ], 'a single key does not rest');
+
+# what an answer announces is the key's: one without anything left is the last
+# to be tried, and the target whose keys are all so
+
+my %dry = map { my $n = $_; ("sk-dry-$n-" => { headers => {
+    'x-ratelimit-remaining-requests' => 0,
+    'x-ratelimit-reset-requests' => '60s' } }) } 1 .. 3;
+
+@got = map { keys_of(chat('dry', keyed => { 'sk-dry-2-' =>
+    $dry{'sk-dry-2-'} })) } 1 .. 7;
+
+is("@got", '1 2 3 1 3 1 3', 'used up: not its turn any more');
+
+@got = map { keys_of(chat('dry', keyed => \%dry)) } 1 .. 3;
+
+is(join(' ', sort @got[0 .. 1]), '1 3', 'used up: the others');
+is($c->tried($r->id)->[0], 'b 200 -', 'all used up: another target');
+
+is(keys_of(chat('alone', keyed => { 'sk-alone-1-' => { headers => {
+    'anthropic-ratelimit-requests-remaining' => 0,
+    'anthropic-ratelimit-requests-reset' => '2099-01-01T00:00:00Z' } } })), 1,
+    'no other target: a key');
+is(join(' ', map { keys_of(chat('alone')) } 1 .. 3), '2 2 2',
+    'no other target: the other key');
+is(keys_of(chat('alone', keyed => { 'sk-alone-2-' => { headers => {
+    'x-ratelimit-remaining-requests' => 0,
+    'x-ratelimit-reset-requests' => '5s' } } })), 2, 'no other target: its last');
+is(keys_of(chat('alone')), 2, 'no other target: the one that is back first');
+is($r->status, 200, 'no other target: it is asked all the same');
 
 # what rests is not forgotten with the configuration
 

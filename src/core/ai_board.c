@@ -168,8 +168,8 @@ ai_board_target(ai_board_t *bd, const ai_char id[AI_BOARD_ID],
     memcpy(t->id, id, AI_BOARD_ID);
     ai_board_conf_set(t, conf);
     t->weight = t->conf.weight;
-    t->requests.left = -1;
-    t->tokens.left = -1;
+    t->quotas.requests.left = -1;
+    t->quotas.tokens.left = -1;
     t->used_ms = now_ms;
     t->taken = 1;
 

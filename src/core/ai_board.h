@@ -176,12 +176,24 @@ void ai_board_said(ai_board_t *bd, uint32_t target,
 /* ---- keys of a provider ---- */
 
 /*
- * [locked] The next key of keys[n] in turn that does not rest: its index in
- * keys[].  All rest: the one that is back first, and *wait_ms says when (0
- * else).
+ * [locked] The next key of keys[n] in turn that does not rest, for a request
+ * whose guess is "tokens": its index in keys[].  One whose announced quota is
+ * used up only where there is no other, the one that is back first.  All rest:
+ * the one that is back first, and *wait_ms says when (0 else).
  */
 uint32_t ai_board_key_next(ai_board_t *bd, const uint32_t *keys, uint32_t n,
-    uint64_t now_ms, uint64_t *wait_ms);
+    uint64_t tokens, uint64_t now_ms, uint64_t *wait_ms);
+
+/*
+ * [locked] Ms until the first key of keys[n] may be used, when the quota of
+ * each that does not rest is used up; 0: one may be used, or all rest.
+ */
+uint64_t ai_board_keys_dry(const ai_board_t *bd, const uint32_t *keys,
+    uint32_t n, uint64_t tokens, uint64_t now_ms);
+
+/* [locked] ai_board_said() for an answer to this key, whatever the model was */
+void ai_board_key_said(ai_board_t *bd, uint32_t key,
+    const ai_quota_said_t *said, uint64_t now_ms);
 
 /* [locked] it answered 401 (retry_ms < 0; a minute, then longer up to ten) or
    429; 1: it did not rest before */

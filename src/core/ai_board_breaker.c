@@ -50,7 +50,7 @@ ai_board_state(const ai_board_target_t *t, uint64_t tokens, uint64_t now_ms,
         return AI_TARGET_RESTING;
     }
 
-    *wait_ms = ai_board_quota_dry(t, tokens, now_ms);
+    *wait_ms = ai_board_quota_dry(&t->quotas, tokens, now_ms);
 
     return *wait_ms ? AI_TARGET_DRY : AI_TARGET_READY;
 }
@@ -98,7 +98,7 @@ ai_board_begin(ai_board_t *bd, uint32_t target, uint64_t tokens,
     t->attempts++;
     t->used_ms = now_ms > t->used_ms ? now_ms : t->used_ms;
 
-    ai_board_quota_take(t, tokens, now_ms);
+    ai_board_quota_take(&t->quotas, tokens, now_ms);
 
     if (t->open && t->mode == AI_BREAKER_AUTO) {
         bd->probes += (bd->probes == UINT32_MAX) ? 2 : 1;

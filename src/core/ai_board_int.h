@@ -46,6 +46,11 @@ typedef struct {
 } ai_board_quota_t;
 
 typedef struct {
+    ai_board_quota_t requests;
+    ai_board_quota_t tokens;
+} ai_board_quotas_t;
+
+typedef struct {
     uint64_t         since_ms;  /* its first attempt; nothing is in it when n
                                    is 0 */
     uint32_t         n;
@@ -75,8 +80,7 @@ typedef struct {
     uint64_t         probe_ms;  /* forgotten then */
     uint64_t         rest_ms;
 
-    ai_board_quota_t requests;
-    ai_board_quota_t tokens;
+    ai_board_quotas_t  quotas;
 
     uint64_t         calls;
     uint64_t         attempts;
@@ -97,6 +101,7 @@ typedef struct {
     uint16_t         status;    /* that it rests for */
     uint8_t          taken;
     uint8_t          rests;     /* in a row, for no time given */
+    ai_board_quotas_t  quotas;
 } ai_board_key_t;
 
 struct ai_board_s {
@@ -154,10 +159,12 @@ unsigned ai_board_canary_turn(ai_board_target_t *t, uint64_t now_ms);
 uint32_t ai_board_canary_p99(const ai_board_target_t *t, uint64_t now_ms);
 
 /* ai_board_quota.c */
-void ai_board_quota_take(ai_board_target_t *t, uint64_t tokens,
+void ai_board_quota_said(ai_board_quotas_t *q, const ai_quota_said_t *said,
+    uint64_t now_ms);
+void ai_board_quota_take(ai_board_quotas_t *q, uint64_t tokens,
     uint64_t now_ms);
 /* ms until there is enough again; 0: there is */
-uint64_t ai_board_quota_dry(const ai_board_target_t *t, uint64_t tokens,
+uint64_t ai_board_quota_dry(const ai_board_quotas_t *q, uint64_t tokens,
     uint64_t now_ms);
 
 

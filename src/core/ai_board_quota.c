@@ -39,19 +39,26 @@ ai_board_quota_set(ai_board_quota_t *q, int64_t left, int64_t reset_ms,
 
 
 void
+ai_board_quota_said(ai_board_quotas_t *q, const ai_quota_said_t *said,
+    uint64_t now_ms)
+{
+    ai_board_quota_set(&q->requests, said->requests, said->requests_ms,
+                       now_ms);
+    ai_board_quota_set(&q->tokens, said->tokens, said->tokens_ms, now_ms);
+}
+
+
+void
 ai_board_said(ai_board_t *bd, uint32_t target, const ai_quota_said_t *said,
     uint64_t now_ms)
 {
     ai_board_target_t  *t;
 
     t = ai_board_own(bd, target);
-    if (t == NULL) {
-        return;
-    }
 
-    ai_board_quota_set(&t->requests, said->requests, said->requests_ms,
-                       now_ms);
-    ai_board_quota_set(&t->tokens, said->tokens, said->tokens_ms, now_ms);
+    if (t) {
+        ai_board_quota_said(&t->quotas, said, now_ms);
+    }
 }
 
 
@@ -71,17 +78,17 @@ ai_board_quota_count(ai_board_quota_t *q, uint64_t n, uint64_t now_ms)
 
 
 void
-ai_board_quota_take(ai_board_target_t *t, uint64_t tokens, uint64_t now_ms)
+ai_board_quota_take(ai_board_quotas_t *q, uint64_t tokens, uint64_t now_ms)
 {
-    ai_board_quota_count(&t->requests, 1, now_ms);
-    ai_board_quota_count(&t->tokens, tokens, now_ms);
+    ai_board_quota_count(&q->requests, 1, now_ms);
+    ai_board_quota_count(&q->tokens, tokens, now_ms);
 }
 
 
 /* a request that asks for more than is left would be refused there */
 
 uint64_t
-ai_board_quota_dry(const ai_board_target_t *t, uint64_t tokens,
+ai_board_quota_dry(const ai_board_quotas_t *q, uint64_t tokens,
     uint64_t now_ms)
 {
     int64_t   left;
@@ -89,14 +96,14 @@ ai_board_quota_dry(const ai_board_target_t *t, uint64_t tokens,
 
     wait = 0;
 
-    if (ai_board_quota_left(&t->requests, now_ms) == 0) {
-        wait = ai_board_left(t->requests.until_ms, now_ms);
+    if (ai_board_quota_left(&q->requests, now_ms) == 0) {
+        wait = ai_board_left(q->requests.until_ms, now_ms);
     }
 
-    left = ai_board_quota_left(&t->tokens, now_ms);
+    left = ai_board_quota_left(&q->tokens, now_ms);
 
     if (left == 0 || (left > 0 && tokens > (uint64_t) left)) {
-        ms = ai_board_left(t->tokens.until_ms, now_ms);
+        ms = ai_board_left(q->tokens.until_ms, now_ms);
 
         if (ms > wait) {
             wait = ms;

@@ -37,69 +37,159 @@ ai_board_key_own(ai_board_t *bd, uint32_t key)
 }
 
 
-/* the key that was not chosen for the longest; one without a place, whose turn
-   is not known, only where there is no other */
+/* what stands against a key, the lightest first */
+
+typedef enum {
+    AI_BOARD_KEY_FREE = 0,
+    AI_BOARD_KEY_NAMELESS,      /* it has no place: its turn is not known */
+    AI_BOARD_KEY_DRY,
+    AI_BOARD_KEY_RESTS
+} ai_board_key_state_t;
+
+
+/* *order: of those in one state the least is next */
+
+static ai_board_key_state_t
+ai_board_key_state(const ai_board_t *bd, uint32_t key, uint64_t tokens,
+    uint64_t now_ms, uint64_t *order)
+{
+    const ai_board_key_t  *k;
+
+    *order = 0;
+
+    if (key >= AI_BOARD_KEYS || !bd->keys[key].taken) {
+        return AI_BOARD_KEY_NAMELESS;
+    }
+
+    k = &bd->keys[key];
+
+    *order = ai_board_left(k->rest_ms, now_ms);
+
+    if (*order) {
+        return AI_BOARD_KEY_RESTS;
+    }
+
+    *order = ai_board_quota_dry(&k->quotas, tokens, now_ms);
+
+    if (*order) {
+        return AI_BOARD_KEY_DRY;
+    }
+
+    *order = k->turn;
+
+    return AI_BOARD_KEY_FREE;
+}
+
+
+static uint32_t
+ai_board_key_nameless(ai_board_t *bd, const uint32_t *keys, uint32_t nameless)
+{
+    uint32_t  i;
+
+    nameless = bd->turns % nameless;
+
+    for (i = 0; ai_board_key_own(bd, keys[i]) || nameless--; i++) {
+        /* void */
+    }
+
+    return i;
+}
+
 
 uint32_t
 ai_board_key_next(ai_board_t *bd, const uint32_t *keys, uint32_t n,
-    uint64_t now_ms, uint64_t *wait_ms)
+    uint64_t tokens, uint64_t now_ms, uint64_t *wait_ms)
 {
-    uint32_t         i, next, back, nameless;
-    uint64_t         left, soonest;
-    ai_board_key_t  *k, *best;
+    uint32_t              i, next, nameless;
+    uint64_t              order, least;
+    ai_board_key_t       *k;
+    ai_board_key_state_t  state, best;
 
-    best = NULL;
     next = AI_BOARD_NONE;
-    back = AI_BOARD_NONE;
+    best = AI_BOARD_KEY_RESTS;
+    least = 0;
     nameless = 0;
-    soonest = UINT64_MAX;
 
     for (i = 0; i < n; i++) {
-        k = ai_board_key_own(bd, keys[i]);
+        state = ai_board_key_state(bd, keys[i], tokens, now_ms, &order);
+        nameless += (state == AI_BOARD_KEY_NAMELESS);
 
-        if (k == NULL) {
-            nameless++;
-            continue;
-        }
-
-        left = ai_board_left(k->rest_ms, now_ms);
-
-        if (left) {
-            if (left < soonest) {
-                soonest = left;
-                back = i;
-            }
-
-        } else if (best == NULL || k->turn < best->turn) {
-            best = k;
+        if (next == AI_BOARD_NONE || state < best
+            || (state == best && order < least))
+        {
             next = i;
+            best = state;
+            least = order;
         }
     }
 
     bd->turns++;
     *wait_ms = 0;
 
-    if (best) {
-        best->turn = bd->turns;
-        best->used_ms = now_ms;
+    if (next == AI_BOARD_NONE) {
         return next;
     }
 
-    if (nameless) {
-        nameless = bd->turns % nameless;
+    if (best == AI_BOARD_KEY_NAMELESS) {
+        return ai_board_key_nameless(bd, keys, nameless);
+    }
 
-        for (i = 0; ai_board_key_own(bd, keys[i]) || nameless--; i++) {
-            /* void */
+    if (best == AI_BOARD_KEY_RESTS) {
+        *wait_ms = least;
+        return next;
+    }
+
+    k = ai_board_key_own(bd, keys[next]);
+    k->turn = bd->turns;
+    k->used_ms = now_ms;
+
+    ai_board_quota_take(&k->quotas, tokens, now_ms);
+
+    return next;
+}
+
+
+uint64_t
+ai_board_keys_dry(const ai_board_t *bd, const uint32_t *keys, uint32_t n,
+    uint64_t tokens, uint64_t now_ms)
+{
+    uint32_t              i;
+    uint64_t              ms, least;
+    unsigned              dry;
+    ai_board_key_state_t  state;
+
+    dry = 0;
+    least = UINT64_MAX;
+
+    for (i = 0; i < n; i++) {
+        state = ai_board_key_state(bd, keys[i], tokens, now_ms, &ms);
+
+        if (state < AI_BOARD_KEY_DRY) {
+            return 0;
         }
 
-        return i;
+        dry |= (state == AI_BOARD_KEY_DRY);
+
+        if (ms < least) {
+            least = ms;
+        }
     }
 
-    if (back != AI_BOARD_NONE) {
-        *wait_ms = soonest;
-    }
+    return dry ? least : 0;
+}
 
-    return back;
+
+void
+ai_board_key_said(ai_board_t *bd, uint32_t key, const ai_quota_said_t *said,
+    uint64_t now_ms)
+{
+    ai_board_key_t  *k;
+
+    k = ai_board_key_own(bd, key);
+
+    if (k) {
+        ai_board_quota_said(&k->quotas, said, now_ms);
+    }
 }
 
 

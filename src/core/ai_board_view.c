@@ -107,6 +107,6 @@ ai_board_view(const ai_board_t *bd, uint32_t target, uint64_t now_ms,
     view->stepped = t->stepped;
     view->latency_ms = ai_board_latency(bd, target);
     view->p99_ms = ai_board_canary_p99(t, now_ms);
-    view->requests = ai_board_view_quota(&t->requests, now_ms);
-    view->tokens = ai_board_view_quota(&t->tokens, now_ms);
+    view->requests = ai_board_view_quota(&t->quotas.requests, now_ms);
+    view->tokens = ai_board_view_quota(&t->quotas.tokens, now_ms);
 }

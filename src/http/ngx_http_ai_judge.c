@@ -249,22 +249,28 @@ ngx_http_ai_head_key(ngx_http_ai_attempt_t *at, ngx_http_ai_head_t *head)
 static void
 ngx_http_ai_head_said(ngx_http_ai_attempt_t *at, ai_quota_said_t *said)
 {
-    ngx_ai_routing_t      *rt;
-    ngx_http_ai_target_t  *target;
+    ngx_ai_routing_t        *rt;
+    ngx_http_ai_target_t    *target;
+    ngx_http_ai_provider_t  *provider;
 
-    target = at->ctx->target;
-
-    if ((said->requests < 0 && said->tokens < 0)
-        || target->place == AI_BOARD_NONE
-        || target->provider->keys.nelts > 1)
-    {
+    if (said->requests < 0 && said->tokens < 0) {
         return;
     }
 
+    target = at->ctx->target;
+    provider = target->provider;
     rt = ngx_http_ai_mcf(at->ctx)->routing;
 
     ngx_ai_routing_lock(rt);
-    ai_board_said(rt->board, target->place, said, ngx_current_msec);
+
+    if (provider->keys.nelts < 2) {
+        ai_board_said(rt->board, target->place, said, ngx_current_msec);
+
+    } else if (provider->key_places) {
+        ai_board_key_said(rt->board, provider->key_places[at->key], said,
+                          ngx_current_msec);
+    }
+
     ngx_ai_routing_unlock(rt);
 }
 

@@ -15,6 +15,7 @@ static ngx_int_t ngx_http_ai_pick_take(ngx_http_ai_attempt_t *at,
 static ai_target_state_t ngx_http_ai_pick_begin(ngx_http_ai_attempt_t *at,
     ngx_http_ai_target_t *target, ngx_uint_t resort);
 static ngx_int_t ngx_http_ai_pick_last(ngx_http_ai_attempt_t *at);
+static uint64_t ngx_http_ai_pick_tokens(ngx_http_ai_ctx_t *ctx);
 static uint32_t ngx_http_ai_pick_random(void);
 
 
@@ -142,7 +143,7 @@ static ai_target_state_t
 ngx_http_ai_pick_begin(ngx_http_ai_attempt_t *at, ngx_http_ai_target_t *target,
     ngx_uint_t resort)
 {
-    uint64_t                  wait_ms, key_ms, call;
+    uint64_t                  wait_ms, dry_ms, tokens, call;
     unsigned                  probe;
     ngx_uint_t                nkeys;
     ngx_ai_routing_t         *rt;
@@ -162,21 +163,36 @@ ngx_http_ai_pick_begin(ngx_http_ai_attempt_t *at, ngx_http_ai_target_t *target,
     wait_ms = 0;
     probe = 0;
     state = AI_TARGET_READY;
+    dry_ms = 0;
+    tokens = ngx_http_ai_pick_tokens(at->ctx);
 
     ngx_ai_routing_lock(rt);
 
+    if (nkeys > 1 && !resort) {
+        dry_ms = ai_board_keys_dry(rt->board, provider->key_places,
+                                   (uint32_t) nkeys, tokens,
+                                   ngx_current_msec);
+    }
+
     if (target->place != AI_BOARD_NONE && !resort) {
-        state = ai_board_begin(rt->board, target->place,
-                               at->ctx->guess[0] + at->ctx->guess[1],
-                               ngx_current_msec, &wait_ms, &probe);
+        state = dry_ms
+                ? ai_board_ask(rt->board, target->place, tokens,
+                               ngx_current_msec, &wait_ms)
+                : ai_board_begin(rt->board, target->place, tokens,
+                                 ngx_current_msec, &wait_ms, &probe);
+    }
+
+    if (state == AI_TARGET_READY && dry_ms) {
+        state = AI_TARGET_DRY;
+        wait_ms = dry_ms;
     }
 
     call = ai_board_calls(rt->board, target->place);
 
     if (state == AI_TARGET_READY && nkeys > 1) {
         at->key = ai_board_key_next(rt->board, provider->key_places,
-                                    (uint32_t) nkeys, ngx_current_msec,
-                                    &key_ms);
+                                    (uint32_t) nkeys, tokens,
+                                    ngx_current_msec, &wait_ms);
     }
 
     ngx_ai_routing_unlock(rt);
@@ -372,7 +388,8 @@ ngx_http_ai_pick_key(ngx_http_ai_attempt_t *at, ngx_uint_t status,
                                status, retry_ms, ngx_current_msec);
 
     key = ai_board_key_next(rt->board, provider->key_places,
-                            (uint32_t) provider->keys.nelts, ngx_current_msec,
+                            (uint32_t) provider->keys.nelts,
+                            ngx_http_ai_pick_tokens(at->ctx), ngx_current_msec,
                             &wait_ms);
 
     ngx_ai_routing_unlock(rt);
@@ -451,6 +468,13 @@ ngx_http_ai_pick_longer(ngx_http_ai_attempt_t *at)
     }
 
     return NGX_DECLINED;
+}
+
+
+static uint64_t
+ngx_http_ai_pick_tokens(ngx_http_ai_ctx_t *ctx)
+{
+    return ctx->guess[0] + ctx->guess[1];
 }
 
 

@@ -90,9 +90,18 @@ ngx_http_ai_tail_read(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 
     u = r->upstream;
 
-    u->peer.connection->recv = at->recv;
     u->state->bytes_received--;
     u->buffer.last--;
+}
+
+
+void
+ngx_http_ai_tail_done(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
+{
+    if (at->tail != NGX_HTTP_AI_TAIL_NONE) {
+        at->tail = NGX_HTTP_AI_TAIL_NONE;
+        r->upstream->peer.connection->recv = at->recv;
+    }
 }
 
 

@@ -41,7 +41,7 @@ static ngx_int_t ngx_http_ai_credential(ngx_http_request_t *r,
     ngx_http_ai_provider_t *provider, ngx_uint_t n);
 static ngx_http_upstream_conf_t *ngx_http_ai_variant(ngx_http_request_t *r,
     ngx_http_upstream_conf_t *from, ngx_http_ai_target_t *target,
-    ngx_uint_t drain, ngx_uint_t intercept);
+    ngx_msec_t read, ngx_uint_t drain, ngx_uint_t intercept);
 
 
 ngx_int_t
@@ -110,7 +110,8 @@ ngx_http_ai_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
 
     ngx_http_ai_cache_missed(r, ctx);
 
-    u->conf = ngx_http_ai_variant(r, u->conf, ctx->target, ctx->drain, 0);
+    u->conf = ngx_http_ai_variant(r, u->conf, ctx->target,
+                                  ctx->target->timeout, ctx->drain, 0);
     if (u->conf == NULL) {
         return NGX_ERROR;
     }
@@ -205,16 +206,28 @@ ngx_http_ai_process_header(ngx_http_request_t *r)
 
     rc = ngx_http_ai_attempt_judge(r, at);
 
-    if (rc != NGX_DECLINED) {
+    if (rc != NGX_OK && rc != NGX_DECLINED) {
         return rc;
     }
 
-    conf = ngx_http_ai_variant(r, u->conf, ctx->target, ctx->drain, 1);
+    ngx_http_ai_tail_done(r, at);
+
+    /* nginx leaves a timer that is set again a little later as it is: from one
+       read to the next it would end early */
+
+    conf = ngx_http_ai_variant(r, u->conf, ctx->target,
+                               ctx->target->timeout + NGX_TIMER_LAZY_DELAY,
+                               ctx->drain, rc == NGX_DECLINED);
     if (conf == NULL) {
         return NGX_ERROR;
     }
 
     u->conf = conf;
+
+    if (rc == NGX_OK) {
+        return NGX_OK;
+    }
+
     u->headers_in.status_n = NGX_HTTP_AI_JUMP;
 
     ngx_http_ai_cache_elsewhere(r);
@@ -331,7 +344,8 @@ ngx_http_ai_credential(ngx_http_request_t *r, ngx_http_ai_provider_t *provider,
 
 static ngx_http_upstream_conf_t *
 ngx_http_ai_variant(ngx_http_request_t *r, ngx_http_upstream_conf_t *from,
-    ngx_http_ai_target_t *target, ngx_uint_t drain, ngx_uint_t intercept)
+    ngx_http_ai_target_t *target, ngx_msec_t read, ngx_uint_t drain,
+    ngx_uint_t intercept)
 {
     ngx_uint_t                     i;
     ngx_pool_t                    *pool;
@@ -349,7 +363,7 @@ ngx_http_ai_variant(ngx_http_request_t *r, ngx_http_upstream_conf_t *from,
         v = &variants[i];
 
         if ((v->from == from || v->conf == from)
-            && v->connect == target->connect && v->read == target->timeout
+            && v->connect == target->connect && v->read == read
             && v->drain == drain && v->intercept == intercept)
         {
             return v->conf;
@@ -373,7 +387,7 @@ ngx_http_ai_variant(ngx_http_request_t *r, ngx_http_upstream_conf_t *from,
     *v->conf = *from;
 
     v->conf->connect_timeout = target->connect;
-    v->conf->read_timeout = target->timeout;
+    v->conf->read_timeout = read;
     v->conf->next_upstream = NGX_HTTP_UPSTREAM_FT_ERROR
                              |NGX_HTTP_UPSTREAM_FT_NON_IDEMPOTENT;
     v->conf->intercept_errors = intercept;
@@ -381,7 +395,7 @@ ngx_http_ai_variant(ngx_http_request_t *r, ngx_http_upstream_conf_t *from,
 
     v->from = from;
     v->connect = target->connect;
-    v->read = target->timeout;
+    v->read = read;
     v->drain = drain;
     v->intercept = intercept;
 

@@ -206,15 +206,21 @@ by_hand(target_t *t)
 
 
 static void
+said_of(ai_quota_said_t *s)
+{
+    s->requests = (int64_t) number(1) - 1;
+    s->tokens = (int64_t) number(2) - 1;
+    s->requests_ms = (int32_t) number(4);
+    s->tokens_ms = (int64_t) ((uint64_t) number(4) << 32 | number(4));
+}
+
+
+static void
 said(target_t *t)
 {
     ai_quota_said_t  s;
 
-    s.requests = (int64_t) number(1) - 1;
-    s.tokens = (int64_t) number(2) - 1;
-    s.requests_ms = (int32_t) number(4);
-    s.tokens_ms = (int64_t) ((uint64_t) number(4) << 32 | number(4));
-
+    said_of(&s);
     ai_board_said(bd, t->place, &s, now);
 }
 
@@ -222,11 +228,13 @@ said(target_t *t)
 static void
 keys(void)
 {
-    unsigned  i, n;
-    uint32_t  key[4], next;
-    uint64_t  wait;
+    unsigned         i, n;
+    uint32_t         key[4], next;
+    uint64_t         wait, dry, tokens;
+    ai_quota_said_t  said;
 
     n = 1 + number(1) % 4;
+    tokens = number(2);
 
     for (i = 0; i < n; i++) {
         ai_char  id[AI_BOARD_ID] = { 'k', (ai_char) i };
@@ -234,7 +242,9 @@ keys(void)
         key[i] = i == 3 ? AI_BOARD_NONE : ai_board_key(bd, id, now);
     }
 
-    next = ai_board_key_next(bd, key, n, now, &wait);
+    dry = ai_board_keys_dry(bd, key, n, tokens, now);
+    next = ai_board_key_next(bd, key, n, tokens, now, &wait);
+    check(dry <= LONGEST && (dry == 0 || wait == 0));
     check(next < n && wait <= LONGEST);
     check(ai_board_key_rests(bd, key[next], now) == wait);
 
@@ -246,6 +256,9 @@ keys(void)
     } else {
         ai_board_key_good(bd, key[next]);
     }
+
+    said_of(&said);
+    ai_board_key_said(bd, key[number(1) % n], &said, now);
 }
 
 

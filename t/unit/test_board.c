@@ -940,7 +940,7 @@ test_keys(void **state)
     keys[2] = key_of("c");
 
     for (i = 0; i < 9; i++) {
-        assert_int_equal(ai_board_key_next(bd, keys, 3, now, &wait), i % 3);
+        assert_int_equal(ai_board_key_next(bd, keys, 3, 0, now, &wait), i % 3);
         assert_int_equal(wait, 0);
     }
 
@@ -949,7 +949,7 @@ test_keys(void **state)
     assert_int_equal(ai_board_key_rests(bd, keys[1], now), 5000);
 
     for (i = 0; i < 4; i++) {
-        assert_int_equal(ai_board_key_next(bd, keys, 3, now, &wait),
+        assert_int_equal(ai_board_key_next(bd, keys, 3, 0, now, &wait),
                          i % 2 ? 2 : 0);
     }
 
@@ -964,15 +964,15 @@ test_keys(void **state)
 
     /* all of them rest */
 
-    assert_int_equal(ai_board_key_next(bd, keys, 3, now, &wait), 1);
+    assert_int_equal(ai_board_key_next(bd, keys, 3, 0, now, &wait), 1);
     assert_int_equal(wait, 5000);
 
     ai_board_key_good(bd, keys[2]);
-    assert_int_equal(ai_board_key_next(bd, keys, 3, now, &wait), 2);
+    assert_int_equal(ai_board_key_next(bd, keys, 3, 0, now, &wait), 2);
     assert_int_equal(wait, 0);
 
     now += 5000;
-    assert_int_equal(ai_board_key_next(bd, keys, 3, now, &wait), 1);
+    assert_int_equal(ai_board_key_next(bd, keys, 3, 0, now, &wait), 1);
 
     /* longer each time, ten minutes at most; whatever was said, too */
 
@@ -989,6 +989,72 @@ test_keys(void **state)
 }
 
 
+/* a key whose quota is used up is the last to be tried, the target whose keys
+   are all so, too */
+
+static void
+test_keys_quota(void **state)
+{
+    unsigned         i;
+    uint32_t         keys[3];
+    uint64_t         wait;
+    ai_quota_said_t  said;
+
+    (void) state;
+
+    keys[0] = key_of("a");
+    keys[1] = key_of("b");
+    keys[2] = key_of("c");
+
+    assert_int_equal(ai_board_keys_dry(bd, keys, 3, 10, now), 0);
+
+    said = (ai_quota_said_t) { 0, 1000, 6000, 6000 };
+    ai_board_key_said(bd, keys[1], &said, now);
+
+    for (i = 0; i < 4; i++) {
+        assert_int_equal(ai_board_key_next(bd, keys, 3, 10, now, &wait),
+                         i % 2 ? 2 : 0);
+    }
+
+    /* what is sent counts, until it is told anew */
+
+    said = (ai_quota_said_t) { -1, 25, -1, 3000 };
+    ai_board_key_said(bd, keys[0], &said, now);
+
+    assert_int_equal(ai_board_key_next(bd, keys, 2, 10, now, &wait), 0);
+    assert_int_equal(ai_board_keys_dry(bd, keys, 2, 10, now), 0);
+    assert_int_equal(ai_board_key_next(bd, keys, 2, 10, now, &wait), 0);
+    assert_int_equal(ai_board_keys_dry(bd, keys, 2, 10, now), 3000);
+    assert_int_equal(ai_board_keys_dry(bd, keys, 2, 5, now), 0);
+    assert_int_equal(ai_board_keys_dry(bd, keys, 3, 10, now), 0);
+
+    /* all are: the one that is back first, and nobody waits for it */
+
+    assert_int_equal(ai_board_key_next(bd, keys, 2, 10, now, &wait), 0);    assert_int_equal(wait, 0);
+
+    /* one that rests is behind it, and does not hide it */
+
+    ai_board_key_rest(bd, keys[2], 429, 2000, now);
+    assert_int_equal(ai_board_keys_dry(bd, keys, 3, 10, now), 2000);
+    assert_int_equal(ai_board_key_next(bd, keys, 3, 10, now, &wait), 0);    assert_int_equal(ai_board_keys_dry(bd, &keys[2], 1, 10, now), 0);
+
+    now += 3000;
+    assert_int_equal(ai_board_key_next(bd, keys, 2, 10, now, &wait), 0);
+
+    said = (ai_quota_said_t) { 0, -1, -1, -1 };
+    ai_board_key_said(bd, keys[0], &said, now);
+    assert_int_equal(ai_board_keys_dry(bd, keys, 2, 10, now), 3000);
+    now += 3000;
+    assert_int_equal(ai_board_key_next(bd, keys, 2, 10, now, &wait), 1);
+
+    keys[1] = AI_BOARD_NONE;
+    ai_board_key_said(bd, AI_BOARD_NONE, &said, now);
+    assert_int_equal(ai_board_keys_dry(bd, keys, 2, 10, now), 0);
+    assert_int_equal(ai_board_key_next(bd, keys, 2, 10, now, &wait), 1);
+    assert_int_equal(ai_board_keys_dry(bd, keys, 0, 10, now), 0);
+}
+
+
 static void
 test_keys_nameless(void **state)
 {
@@ -1002,11 +1068,11 @@ test_keys_nameless(void **state)
     keys[1] = key_of("b");
     keys[2] = AI_BOARD_NONE;
 
-    assert_int_equal(ai_board_key_next(bd, keys, 3, now, &wait), 1);
+    assert_int_equal(ai_board_key_next(bd, keys, 3, 0, now, &wait), 1);
     ai_board_key_rest(bd, keys[1], 429, 5000, now);
 
     for (i = 0; i < 10; i++) {
-        next = ai_board_key_next(bd, keys, 3, now, &wait);
+        next = ai_board_key_next(bd, keys, 3, 0, now, &wait);
         assert_in_range(next, 0, 2);
         seen[next]++;
     }
@@ -1016,7 +1082,7 @@ test_keys_nameless(void **state)
     assert_int_equal(ai_board_key_rest(bd, AI_BOARD_NONE, 401, -1, now), 0);
     assert_int_equal(ai_board_key_rests(bd, AI_BOARD_NONE, now), 0);
     ai_board_key_good(bd, AI_BOARD_NONE);
-    assert_int_equal(ai_board_key_next(bd, keys, 0, now, &wait),
+    assert_int_equal(ai_board_key_next(bd, keys, 0, 0, now, &wait),
                      AI_BOARD_NONE);
 }
 
@@ -1300,6 +1366,7 @@ main(void)
         test(test_canary_breaker),
         test(test_canary_p99),
         test(test_keys),
+        test(test_keys_quota),
         test(test_keys_nameless),
         test(test_model),
     };
