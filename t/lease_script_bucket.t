@@ -504,12 +504,12 @@ is($s->ask('a', @l, @d, start => 2, mine => 30), '0 20 -1', 'a start');
 
 $s->fresh('a');
 $s->ask('a', @b, @d, sum => 30, unspent => 10, mine => 20);
-is($s->ask('a', @b, start => 2, mine => 20), '0 20 -1',
+is($s->ask('a', @b, start => 2, mine => 28), '0 12 -1',
     'what an older start has out is held beside it');
-is($s->ask('a', @b, start => 2, mine => 5, need => 3), '3 17 -1',
+is($s->ask('a', @b, start => 2, mine => 5, need => 3), '3 9 -1',
     'nothing is forgotten');
-is($s->ask('a', @b, start => 2, sum => 3, mine => 8), '0 17 -1', 'nor doubled');
-is($s->ask('a', @b, start => 2, sum => 9, mine => 14), '0 11 -1',
+is($s->ask('a', @b, start => 2, sum => 3, mine => 8), '0 9 -1', 'nor doubled');
+is($s->ask('a', @b, start => 2, sum => 9, mine => 14), '0 3 -1',
     'what it spends comes on top');
 is($s->ask('a', @b, @d, start => 2, sum => 9, mine => 14), '0 36 -1',
     'until no older one lives');
