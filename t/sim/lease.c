@@ -33,6 +33,7 @@ unsigned     sim_nodes, sim_exact, sim_over, sim_trace, sim_failed;
 const char  *sim_mutant;
 
 static int       sim_storm;
+static uint64_t  sim_stuck_n;           /* of schedules that failed */
 static int64_t   most_stranded;         /* percent of a limit */
 static uint64_t  flushes, failovers, splits, deaths, orphans, cuts, deafs,
                  jumps, stops, freezes, copies;
@@ -99,6 +100,10 @@ sim_say(const char *fmt, ...)
 static void
 sim_vfail(const char *what, const char *fmt, va_list args)
 {
+    if (sim_failed == 0) {
+        sim_stuck_n += *what != '\0';
+    }
+
     if (sim_failed++ == 0 || sim_trace) {
         printf("seed %llu, %llu ms: %s", (unsigned long long) sim_seed,
                (unsigned long long) sim_ms, what);
@@ -1149,9 +1154,12 @@ main(int argc, char **argv)
     clock_gettime(CLOCK_MONOTONIC, &b);
     faults_print();
 
-    printf("lease-sim: %d schedules, %llu steps, %llu failed, at most %lld %%"
+    printf("lease-sim: %d schedules, %llu steps, %llu failed, %llu of them "
+           "over-admitted, %llu stranded too much; at most %lld %%"
            " of a limit granted at once, %lld %% stranded, %ld s\n", argc,
            (unsigned long long) sim_steps, (unsigned long long) failed,
+           (unsigned long long) (failed - sim_stuck_n),
+           (unsigned long long) sim_stuck_n,
            (long long) figures.granted, (long long) most_stranded,
            (long) (b.tv_sec - a.tv_sec));
 
