@@ -129,6 +129,25 @@ ok(!exists $s->hash($s->key('k'))->{ 'o:' . AI::Script::uuid('a') },
 is($s->ask('a', @w, start => 3, key => 'other', sum => 1, flags => 'd'),
     '0 99 -1', 'a limit in which the old one is the last');
 
+# what a start has counted of older rows is in their total already
+
+$s->fresh('a', 'b');
+$s->ask('a', @w, want => 30);
+is($s->ask('a', @w, start => 2, sum => 25, mine => 20, want => 2),
+    '2 63 -1', 'rows of an older start are not taken twice');
+is($s->hash($s->key('k'))->{leased}, 37, 'its total and what is new');
+is($s->ask('a', @w, start => 2, sum => 35, mine => 28), '0 63 -1',
+    'one more of them has ended');
+is($s->ask('a', @w, start => 3, sum => 40, mine => 35), '0 58 -1',
+    'nor by the start behind that');
+is($s->ask('a', @w, start => 3, sum => 50, mine => 45), '0 50 -1',
+    'no more than the total is part of it');
+is($s->ask('a', @w, start => 3, sum => 50, mine => 45, flags => 'd'),
+    '0 50 -1', 'all is in the sum');
+is($s->ask('a', @w, start => 3, sum => 50, mine => 45), '0 50 -1',
+    'and no older start is left');
+is($s->ask('b', @w, sum => 9, mine => 9), '0 41 -1', 'without an older total');
+
 # epochs
 
 $s->fresh;

@@ -484,17 +484,35 @@ is($s->ask('a', @l, n => 3), '0 34 -1', 'two parts of the refill');
 # N is 1: the bucket is the node's own
 
 $s->{n} = 1;
+
+my @d = (flags => 'd');
+
 $s->fresh('a');
-is($s->ask('a', @l, mine => 20, want => 5), '5 25 -1', 'as it says');
-is($s->ask('a', @l, sum => 5, unspent => 5, mine => 20), '0 25 -1', 'again');
-is($s->ask('a', @l, sum => 9, mine => 24), '0 26 -1', 'whatever its sum');
-is($s->ask('a', @b, sum => 9, mine => 0), '0 50 -1', 'less');
-is($s->ask('a', @b, sum => 9, mine => 70), '0 -20 2000', 'more');
+is($s->ask('a', @l, @d, mine => 20, want => 5), '5 25 -1', 'as it says');
+is($s->ask('a', @l, @d, sum => 5, unspent => 5, mine => 20), '0 25 -1', 'again');
+is($s->ask('a', @l, @d, sum => 9, mine => 24), '0 26 -1', 'whatever its sum');
+is($s->ask('a', @b, @d, sum => 9, mine => 0), '0 50 -1', 'less');
+is($s->ask('a', @b, @d, sum => 9, mine => 70), '0 -20 2000', 'more');
 $s->pass(10_000);
-is($s->ask('a', @l, sum => 900, mine => 50, need => 1), '0 0 100',
+is($s->ask('a', @l, @d, sum => 900, mine => 50, need => 1), '0 0 100',
     'after it was on its own');
-is($s->ask('a', @l, sum => 900, mine => 49, need => 1), '1 0 -1', 'and on');
-is($s->ask('a', @l, start => 2, mine => 30), '0 20 -1', 'a start');
+is($s->ask('a', @l, @d, sum => 900, mine => 49, need => 1), '1 0 -1',
+    'and on');
+is($s->ask('a', @l, @d, start => 2, mine => 30), '0 20 -1', 'a start');
+
+# what its older starts still hold it does not know
+
+$s->fresh('a');
+$s->ask('a', @b, @d, sum => 30, unspent => 10, mine => 20);
+is($s->ask('a', @b, start => 2, mine => 28), '0 12 -1',
+    'what an older start has out is held beside it');
+is($s->ask('a', @b, start => 2, mine => 5, need => 3), '3 9 -1',
+    'nothing is forgotten');
+is($s->ask('a', @b, start => 2, sum => 3, mine => 8), '0 9 -1', 'nor doubled');
+is($s->ask('a', @b, start => 2, sum => 9, mine => 14), '0 3 -1',
+    'what it spends comes on top');
+is($s->ask('a', @b, @d, start => 2, sum => 9, mine => 14), '0 36 -1',
+    'until no older one lives');
 $s->{n} = 2;
 
 # a share without a tick of its own; slow ones

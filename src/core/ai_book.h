@@ -228,6 +228,13 @@ void ai_book_settle(ai_book_t *bk, ai_ref_t hold,
     const ai_now_t *now);
 
 /*
+ * When a row is to say that it was admitted: at_s, or the beginning of the day
+ * that its hold is counted in where the clock was set back behind that.  A
+ * start, which counts by the times of rows, so has it where it was.
+ */
+uint64_t ai_book_hold_s(const ai_book_t *bk, ai_ref_t hold, uint64_t at_s);
+
+/*
  * [locked] A place among those that wait for a slot of a party's concurrency,
  * as a record of its worker, so that it goes with the worker.  AI_BUSY: "max"
  * wait there already.  While some wait, ai_book_take() lets nobody pass by

@@ -209,6 +209,7 @@ ai_lease_begin(ai_book_t *bk, const ai_hold_ask_t *ask, unsigned ahead,
     const ai_now_t *now, ai_lease_op_t *op)
 {
     unsigned  i;
+    ai_now_t  at;
     ai_ref_t  owner[2];
     ai_ask_t  a;
 
@@ -225,8 +226,17 @@ ai_lease_begin(ai_book_t *bk, const ai_hold_ask_t *ask, unsigned ahead,
         return AI_BUSY;
     }
 
+    /* by the tenant's windows, as ai_book_take() */
+
+    at = *now;
+    owner[0] = ai_book_owner_find(bk, &ask->party[0].id);
+
+    if (owner[0]) {
+        at.now_s = ai_owner_now(bk, owner[0], now->now_s);
+    }
+
     a.ask = ask;
-    a.now = now;
+    a.now = &at;
     a.op = op;
     a.all = 0;
     a.report = 0;

@@ -163,7 +163,7 @@ ai_base_owner(ai_tx_t *tx, const ai_owner_id_t *id, const ai_base_t *base)
 
     tx->pin[0] = ref;
 
-    ai_owner_roll(tx, ref);
+    ai_owner_roll(tx, ref, tx->now_s);
 
     if (ai_base_window(tx, ref, AI_WINDOW_DAY, base->day, base->used_day)
         != AI_OK

@@ -187,7 +187,7 @@ ai_take_owner(ai_take_t *t, unsigned party, ai_hold_t *h)
     unsigned     i;
     ai_owner_t  *o;
 
-    ai_owner_roll(&t->tx, t->owner[party]);
+    ai_owner_roll(&t->tx, t->owner[party], t->now_s);
 
     o = ai_owner_at(t->tx.book, t->owner[party]);
 
@@ -257,6 +257,24 @@ ai_take_hold(ai_take_t *t, ai_hold_t *h)
     memcpy(h->guess, t->guess, sizeof(h->guess));
 
     return ai_hold_make(&t->tx, h);
+}
+
+
+uint64_t
+ai_book_hold_s(const ai_book_t *bk, ai_ref_t hold, uint64_t at_s)
+{
+    uint64_t          begin;
+    const ai_hold_t  *h;
+
+    h = ai_hold_at(bk, hold);
+
+    if (h->window[0][AI_WINDOW_DAY] <= ai_day_id(at_s)) {
+        return at_s;
+    }
+
+    begin = ai_day_begin(h->window[0][AI_WINDOW_DAY]);
+
+    return begin > at_s ? begin : at_s;
 }
 
 

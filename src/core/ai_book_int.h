@@ -132,7 +132,8 @@ typedef struct {
  * when the lease ends, as what the store was told last.
  */
 typedef struct {
-    int64_t          spent;         /* of a bucket */
+    int64_t          spent;         /* of a bucket; of a window or a total: what
+                                       was counted of older starts' rows */
     int64_t          allow;
     uint64_t         until;         /* monotonic ms */
     int64_t          left;          /* as answered; INT64_MIN: never */
@@ -350,8 +351,14 @@ ai_ref_t ai_owner_get(ai_tx_t *tx, const ai_owner_id_t *id);
 /* AI_OK when ref names an owner in use */
 int ai_owner_check(const ai_book_t *bk, ai_ref_t owner);
 
-/* moves the owner's windows on to those of tx->now_s; never back */
-void ai_owner_roll(ai_tx_t *tx, ai_ref_t owner);
+/* moves the owner's windows on to those of now_s; never back */
+void ai_owner_roll(ai_tx_t *tx, ai_ref_t owner, uint64_t now_s);
+
+/*
+ * now_s, or the beginning of the windows that the owner is in when its clock
+ * was set back behind that
+ */
+uint64_t ai_owner_now(const ai_book_t *bk, ai_ref_t owner, uint64_t now_s);
 
 /* begins a window in the place of one, which becomes the former */
 void ai_window_begin(ai_tx_t *tx, ai_owner_t *o, unsigned which, uint64_t id);

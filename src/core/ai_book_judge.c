@@ -93,7 +93,7 @@ ai_credit_wait(const ai_take_t *t, const ai_limit_t *l, const ai_lease_t *ls,
     }
 
     return l->period == AI_PERIOD_TOTAL ? -1
-           : (int64_t) (ai_window_end(l->period, t->tx.now_s) - t->tx.now_s)
+           : (int64_t) (ai_window_end(l->period, t->now_s) - t->tx.now_s)
              * 1000;
 }
 
@@ -164,7 +164,7 @@ ai_take_credit(ai_take_t *t, unsigned party, ai_ref_t lease,
     ai_credit_t        c;
     const ai_lease_t  *ls;
 
-    now.now_s = t->tx.now_s;
+    now.now_s = t->now_s;
     now.mono_ms = t->tx.mono_ms;
 
     ai_credit_of(t->tx.book, t->owner[party], lease, l->resource, l->period,
@@ -211,7 +211,7 @@ ai_take_share(ai_take_t *t, ai_draw_t *d, const ai_limit_t *l)
     ai_now_t     now;
     ai_credit_t  c;
 
-    now.now_s = t->tx.now_s;
+    now.now_s = t->now_s;
     now.mono_ms = t->tx.mono_ms;
 
     ai_credit_of(t->tx.book, t->owner[d->party], d->lease, l->resource,
@@ -348,7 +348,7 @@ ai_take_window(ai_take_t *t, unsigned party, const ai_limit_t *l,
 
     r = l->resource;
     n = t->bound[r];
-    now_s = t->tx.now_s;
+    now_s = t->now_s;
 
     w = ai_window_now(ai_owner_at(t->tx.book, t->owner[party]),
                       l->period - AI_PERIOD_DAY, now_s);
@@ -373,7 +373,8 @@ ai_take_window(ai_take_t *t, unsigned party, const ai_limit_t *l,
         wait = AI_BOOK_RETRY;
 
     } else {
-        wait = (int64_t) (ai_window_end(l->period, now_s) - now_s) * 1000;
+        wait = (int64_t) (ai_window_end(l->period, now_s) - t->tx.now_s)
+               * 1000;
     }
 
     ai_take_refuse(t, party, l, used, held, wait, why);

@@ -69,6 +69,11 @@ ai_op_cell(ai_ask_t *a, unsigned party, ai_ref_t owner, const ai_credit_t *c,
     ref = cell->kind == AI_LEASE_BUCKET
           ? ai_cell_find(a->tx.book, owner, resource, period) : 0;
 
+    if (cell->kind == AI_LEASE_WINDOW && c->lease) {
+        held = ai_lease_at(a->tx.book, c->lease)->spent;
+        cell->mine = held < c->spent ? held : c->spent;
+    }
+
     if (ref) {
         bucket = ai_cell_at(a->tx.book, ref);
         cell->limit = bucket->burst;

@@ -370,6 +370,8 @@ void
 ai_window_begin(ai_tx_t *tx, ai_owner_t *o, unsigned which, uint64_t id)
 {
     unsigned      i;
+    ai_ref_t      ref;
+    ai_lease_t   *ls;
     ai_window_t   begun, *w;
     ai_former_t   former;
 
@@ -390,11 +392,21 @@ ai_window_begin(ai_tx_t *tx, ai_owner_t *o, unsigned which, uint64_t id)
     begun.id = id;
 
     ai_tx_copy(tx, w, &begun, sizeof(ai_window_t));
+
+    /* of the former window's rows */
+
+    for (ref = o->leases; ref; ref = ls->next) {
+        ls = ai_lease_at(tx->book, ref);
+
+        if (ls->period == AI_PERIOD_DAY + which && ls->spent) {
+            ai_tx_put(tx, &ls->spent, 0);
+        }
+    }
 }
 
 
 void
-ai_owner_roll(ai_tx_t *tx, ai_ref_t owner)
+ai_owner_roll(ai_tx_t *tx, ai_ref_t owner, uint64_t now_s)
 {
     unsigned     i;
     ai_owner_t  *o;
@@ -403,10 +415,32 @@ ai_owner_roll(ai_tx_t *tx, ai_ref_t owner)
 
     for (i = 0; i < AI_WINDOWS; i++) {
 
-        if (ai_window_now(o, i, tx->now_s) == NULL) {
-            ai_window_begin(tx, o, i, ai_window_id(i, tx->now_s));
+        if (ai_window_now(o, i, now_s) == NULL) {
+            ai_window_begin(tx, o, i, ai_window_id(i, now_s));
         }
     }
+}
+
+
+uint64_t
+ai_owner_now(const ai_book_t *bk, ai_ref_t owner, uint64_t now_s)
+{
+    uint64_t           day, month, begin;
+    const ai_owner_t  *o;
+
+    o = ai_owner_at(bk, owner);
+    day = o->window[AI_WINDOW_DAY].id;
+    month = o->window[AI_WINDOW_MONTH].id;
+
+    day = day > month * 100 ? day : month * 100 + 1;
+
+    if (day <= ai_window_id(AI_WINDOW_DAY, now_s)) {
+        return now_s;
+    }
+
+    begin = ai_day_begin((uint32_t) day);
+
+    return begin > now_s ? begin : now_s;
 }
 
 

@@ -7,6 +7,10 @@
 #include "ai_lease_int.h"
 
 
+/* s; a clock that was further ahead is not believed once it is set back */
+#define AI_COUNT_AHEAD  86400
+
+
 /* what a provider claims is no reason to overflow a sum */
 
 static void
@@ -320,22 +324,55 @@ ai_count_cell(ai_tx_t *tx, ai_ref_t owner, const ai_limit_t *l, int64_t n,
 /* so that what was used is known to be of a limit that is shared */
 
 static int
-ai_count_lease(ai_tx_t *tx, ai_ref_t owner, const ai_limit_t *l)
+ai_count_lease(ai_tx_t *tx, ai_ref_t owner, const ai_limit_t *l, int64_t n)
 {
-    if (tx->book->lease.nodes == 0
-        || ai_lease_find(tx->book, owner, l->resource, l->period))
-    {
+    ai_ref_t     ref;
+    ai_lease_t  *ls;
+
+    if (tx->book->lease.nodes == 0) {
         return AI_OK;
     }
 
-    return ai_lease_make(tx, owner, l->resource, l->period) ? AI_OK
-                                                            : AI_ERROR;
+    ref = ai_lease_find(tx->book, owner, l->resource, l->period);
+
+    if (ref == 0) {
+        ref = ai_lease_make(tx, owner, l->resource, l->period);
+
+        if (ref == 0) {
+            return AI_ERROR;
+        }
+    }
+
+    ls = ai_lease_at(tx->book, ref);
+
+    if (n && !ai_is_bucket(l)) {
+        ai_tx_put(tx, &ls->spent, (uint64_t) ai_sum(ls->spent, n));
+    }
+
+    return AI_OK;
 }
 
 
-/* a row of the future, its clock was wrong, counts as one of the present */
+/*
+ * A row of a window that is still to come, by the clock as it is now, was
+ * admitted in it when the clock was ahead: the window has begun, as in the book
+ * that it was held in.  One that is further away counts as one of the present.
+ */
 
 static void
+ai_count_roll(ai_tx_t *tx, ai_ref_t ref, uint64_t at_s)
+{
+    ai_owner_roll(tx, ref, tx->now_s);
+
+    if (at_s > tx->now_s && at_s - tx->now_s <= AI_COUNT_AHEAD) {
+        ai_owner_roll(tx, ref, at_s);
+    }
+}
+
+
+/* 1: it is of the present window */
+
+static unsigned
 ai_count_window(ai_tx_t *tx, ai_owner_t *o, unsigned which, uint64_t id,
     const int64_t *used)
 {
@@ -343,7 +380,7 @@ ai_count_window(ai_tx_t *tx, ai_owner_t *o, unsigned which, uint64_t id,
 
     if (id >= o->window[which].id) {
         ai_used_add(tx, o->window[which].used, used);
-        return;
+        return 1;
     }
 
     former = &o->former[which];
@@ -357,6 +394,8 @@ ai_count_window(ai_tx_t *tx, ai_owner_t *o, unsigned which, uint64_t id,
     if (id == former->id) {
         ai_used_add(tx, former->spent, used);
     }
+
+    return 0;
 }
 
 
@@ -364,9 +403,10 @@ static int
 ai_count_owner(ai_tx_t *tx, const ai_party_t *party, uint32_t hash,
     const int64_t *used, uint64_t at_s)
 {
+    int64_t            n;
     uint32_t           day;
     uint64_t           tokens[2], age;
-    unsigned           i;
+    unsigned           i, present[AI_WINDOWS];
     ai_ref_t           ref;
     ai_owner_t        *o;
     const ai_limit_t  *l;
@@ -380,13 +420,14 @@ ai_count_owner(ai_tx_t *tx, const ai_party_t *party, uint32_t hash,
     tx->pin[tx->pin[0] ? 1 : 0] = ref;
 
     ai_owner_hash(tx, ref, hash);
-    ai_owner_roll(tx, ref);
+    ai_count_roll(tx, ref, at_s);
 
     o = ai_owner_at(tx->book, ref);
     day = ai_day_id(at_s);
 
-    ai_count_window(tx, o, AI_WINDOW_DAY, day, used);
-    ai_count_window(tx, o, AI_WINDOW_MONTH, day / 100, used);
+    present[AI_WINDOW_DAY] = ai_count_window(tx, o, AI_WINDOW_DAY, day, used);
+    present[AI_WINDOW_MONTH] = ai_count_window(tx, o, AI_WINDOW_MONTH,
+                                               day / 100, used);
 
     tokens[0] = (uint64_t) used[AI_RES_INPUT_TOKENS];
     tokens[1] = (uint64_t) used[AI_RES_OUTPUT_TOKENS];
@@ -407,7 +448,10 @@ ai_count_owner(ai_tx_t *tx, const ai_party_t *party, uint32_t hash,
             continue;
         }
 
-        if (ai_count_lease(tx, ref, l) != AI_OK
+        n = ai_is_window(l) && !present[l->period - AI_PERIOD_DAY]
+            ? 0 : used[l->resource];
+
+        if (ai_count_lease(tx, ref, l, n) != AI_OK
             || (ai_is_bucket(l)
                 && ai_count_cell(tx, ref, l, used[l->resource], age)
                    != AI_OK))

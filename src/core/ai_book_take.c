@@ -166,6 +166,13 @@ ai_take_owners(ai_take_t *t)
         }
 
         t->tx.pin[i] = t->owner[i];
+
+        /* of a clock that was set back the tenant's windows are the key's */
+
+        if (i == 0) {
+            t->now_s = ai_owner_now(t->tx.book, t->owner[0], t->tx.now_s);
+        }
+
         ai_owner_hash(&t->tx, t->owner[i], hash);
     }
 

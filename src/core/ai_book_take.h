@@ -23,6 +23,7 @@ typedef struct {
 
 typedef struct {
     ai_tx_t            tx;
+    uint64_t           now_s;       /* by the tenant's windows */
     const ai_hold_ask_t  *ask;
     ai_ref_t           owner[2];
     int64_t            bound[AI_RES_COUNTED];

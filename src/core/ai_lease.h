@@ -74,7 +74,9 @@ typedef struct {
     int64_t          unspent;   /* part of sum; of a bucket of cost also what
                                    is held: the store refills neither */
     int64_t          mine;      /* bucket: taken here and not refilled yet by
-                                   one Nth; for a store that knows nothing */
+                                   one Nth; for a store that knows nothing.
+                                   Window: part of sum, rows of older starts,
+                                   whose totals the store may have as well */
     int64_t          want;
     int64_t          need;
 

@@ -234,6 +234,25 @@ ai_month_id(uint64_t seconds)
 }
 
 
+/* ai_date_compute() the other way round */
+
+uint64_t
+ai_day_begin(uint32_t id)
+{
+    uint32_t  year, mon, era, yoe, doy;
+
+    mon = id / 100 % 100;
+    year = id / 10000 - (mon <= 2);
+    era = year / 400;
+    yoe = year - era * 400;
+    doy = (153 * (mon > 2 ? mon - 3 : mon + 9) + 2) / 5 + id % 100 - 1;
+
+    return ((uint64_t) era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy
+            - 719468)
+           * 86400;
+}
+
+
 uint64_t
 ai_window_end(ai_period_t period, uint64_t seconds)
 {

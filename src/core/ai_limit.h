@@ -85,6 +85,9 @@ int64_t ai_bucket_wait(const ai_bucket_t *b, const ai_limit_t *l, int64_t n);
 uint32_t ai_day_id(uint64_t seconds);
 uint32_t ai_month_id(uint64_t seconds);
 
+/* seconds, UTC, at which the day of such a number begins */
+uint64_t ai_day_begin(uint32_t id);
+
 /*
  * seconds, UTC, at which the window of "seconds" ends; "seconds" itself where
  * no calendar tells

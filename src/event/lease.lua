@@ -50,7 +50,9 @@
 -- 4. A lesser start of the node than the greatest seen: "fence".
 -- 5. Not greater than the node's last one in some cell: "late".
 -- 6. The sums become the totals.  A greater start: the old total goes on
---    counting as "o:NODE" until "d"; what is taken from buckets stays.
+--    counting as "o:NODE" until "d"; what is taken from buckets stays.  What
+--    the new one has counted of older rows (of a window "mine") is part of
+--    that, as far as that goes, and not taken twice.
 -- 7. N nodes are heard: each need is granted, or nothing is.  A node is heard
 --    by "r" and "d" together: an older start may have spent what its report
 --    does not say.
@@ -72,7 +74,8 @@
 -- took of that was never this store's.  A node that is not heard may have taken
 -- more than that: it says what its share misses ("mine"), instead of holding a
 -- share; said again and again that empties a bucket, and makes no debt.  A
--- bucket of one node (N is 1) is what that node says it is.
+-- bucket of one node (N is 1) is what that node says it is, once no older
+-- start of it lives.
 --
 -- Slots of a node that has not said "h" for hold_ms count as free, and with
 -- local its share is left to it.
@@ -463,6 +466,9 @@ end
 
 local function window_sum(c, dead)
   total_move(c)
+  if not dead then
+    c.sum = minus(c.sum, smaller(smaller(c.mine, c.older), c.sum))
+  end
   c.leased = add(minus(c.leased, c.total), c.sum)
   if dead then
     c.leased = minus(c.leased, c.older)
@@ -532,9 +538,6 @@ end
 
 local function bucket_whole(c)
   local whole = add(c.mine, c.unspent)
-  if N == 1 then
-    return minus(whole, c.taken)
-  end
   if not less(zero, c.limit) then
     return whole
   end
@@ -545,13 +548,11 @@ end
 -- what the node's sum changes.  Where the limit is not said its share was not
 -- held; what was let pass unjudged is charged as far as its share misses it
 
-local function bucket_charge(c, own, me, quiet)
-  if N > 1 and me.heard == 1 and quiet and c.shared
-     and less(zero, c.limit)
-  then
+local function bucket_change(c, own, me, quiet)
+  if me.heard == 1 and quiet and c.shared and less(zero, c.limit) then
     return c.unspent
   end
-  if N == 1 or c.fresh or quiet and c.shared
+  if c.fresh or quiet and c.shared
      or me.heard == 0 and (quiet or not c.own)
   then
     return bucket_whole(c)
@@ -573,6 +574,28 @@ local function bucket_charge(c, own, me, quiet)
     return add(c.unspent, larger(n, zero))
   end
   return n[1] < 0 and smaller(add(n, own.out), zero) or n
+end
+
+-- of one node it is what that says, but what its older starts hold it does not
+-- know: until none lives nothing is forgotten
+
+local function bucket_charge(c, own, me, quiet, dead)
+  if N > 1 then
+    return bucket_change(c, own, me, quiet)
+  end
+  local whole = minus(add(c.mine, c.unspent), c.taken)
+  if dead or c.new then
+    return whole
+  end
+  local elder = c.others_older[node]
+  if elder and elder.ends > now then
+    whole = add(whole, elder.out)
+  end
+  if c.fresh or quiet or not own then
+    return larger(whole, zero)
+  end
+  local n = minus(c.sum, own.total)
+  return larger(whole, c.lost and larger(n, zero) or n)
 end
 
 -- what may still be spent; until it ended it stood in the way of the refill
@@ -657,7 +680,7 @@ local function bucket_sum(c, me, dead)
   end
   bucket_refill(c, least, now)
   c.taken = larger(c.taken, least)
-  c.taken = add(c.taken, bucket_charge(c, own, me, quiet))
+  c.taken = add(c.taken, bucket_charge(c, own, me, quiet, dead))
   least = add(add(out, c.unspent), bucket_shares(c, here + 1, heard))
   c.taken = larger(c.taken, least)
   c.left = minus(c.limit, c.taken)

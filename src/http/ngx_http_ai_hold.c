@@ -30,7 +30,7 @@ static void ngx_http_ai_dearest(ngx_http_ai_ctx_t *ctx, uint64_t now_s,
     int64_t *in, int64_t *out, int64_t units[AI_UNIT_N]);
 static void ngx_http_ai_refused(ngx_http_ai_admission_t *ad,
     ai_refused_t *why, uint64_t now_s);
-static void ngx_http_ai_slot_fill(ngx_http_ai_ctx_t *ctx);
+static void ngx_http_ai_slot_fill(ngx_http_ai_ctx_t *ctx, ai_book_t *book);
 
 
 /*
@@ -217,7 +217,7 @@ ngx_http_ai_step_hold(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     if (rc == AI_OK) {
         ctx->admitted = 1;
         ctx->started = ngx_current_msec;
-        ngx_http_ai_slot_fill(ctx);
+        ngx_http_ai_slot_fill(ctx, ad->mcf->zone->book);
         ngx_http_ai_wait_end(ctx);
 
         if (ask.shared && why.ahead) {
@@ -469,8 +469,9 @@ ngx_http_ai_refused(ngx_http_ai_admission_t *ad, ai_refused_t *why,
 /* the row as far as it is known before anything goes upstream */
 
 static void
-ngx_http_ai_slot_fill(ngx_http_ai_ctx_t *ctx)
+ngx_http_ai_slot_fill(ngx_http_ai_ctx_t *ctx, ai_book_t *book)
 {
+    uint64_t               ms, at;
     ai_slot_t             *s;
     ngx_http_ai_tenant_t  *tenant;
 
@@ -479,7 +480,10 @@ ngx_http_ai_slot_fill(ngx_http_ai_ctx_t *ctx)
 
     /* by the calendar of the limits: a restart counts the row where it was */
 
-    ai_slot_begin(s, ctx->uuid, ctx->admitted_ms, ctx->route.dialect,
+    ms = ctx->admitted_ms;
+    at = ai_book_hold_s(book, ctx->hold, ms / 1000) * 1000;
+
+    ai_slot_begin(s, ctx->uuid, at > ms ? at : ms, ctx->route.dialect,
                   ctx->route.ep);
 
     s->hold_nanos = ctx->hold_nanos;

@@ -33,8 +33,8 @@ unsigned     sim_nodes, sim_exact, sim_over, sim_trace, sim_failed;
 const char  *sim_mutant;
 
 static int       sim_storm;
+static uint64_t  sim_stuck_n;           /* of schedules that failed */
 static int64_t   most_stranded;         /* percent of a limit */
-static int64_t   most_older;            /* and of older starts */
 static uint64_t  flushes, failovers, splits, deaths, orphans, cuts, deafs,
                  jumps, stops, freezes, copies;
 
@@ -100,6 +100,10 @@ sim_say(const char *fmt, ...)
 static void
 sim_vfail(const char *what, const char *fmt, va_list args)
 {
+    if (sim_failed == 0) {
+        sim_stuck_n += *what != '\0';
+    }
+
     if (sim_failed++ == 0 || sim_trace) {
         printf("seed %llu, %llu ms: %s", (unsigned long long) sim_seed,
                (unsigned long long) sim_ms, what);
@@ -633,6 +637,59 @@ fault_edge(uint64_t edge)
 }
 
 
+/* all are ahead, and are set back before the end; then a node starts anew */
+
+static void
+fault_again(void *data, uint64_t arg)
+{
+    node_t  *nd;
+
+    (void) arg;
+
+    nd = data;
+
+    if (nd->book && sim_chance(50)) {
+        orphans++;
+        node_orphan(nd);
+
+    } else if (nd->book) {
+        deaths++;
+        node_die(nd);
+        sim_at(sim_ms + sim_between(1, 500), end_start, nd, 0);
+    }
+}
+
+
+static void
+fault_back(void *data, uint64_t edge)
+{
+    int64_t   ms;
+    unsigned  i;
+    uint64_t  left, end;
+
+    (void) data;
+
+    jumps++;
+    left = edge - sim_ms;
+    ms = (int64_t) (left + sim_between(100, 3000));
+    end = sim_ms + sim_between(left / 4, left / 2);
+    fault_leap(ms);
+    sim_say("all clocks: %lld ms, until %llu", (long long) ms,
+            (unsigned long long) end);
+
+    for (i = 0; i < sim_nodes; i++) {
+        nodes[i].skew = ms;
+        sim_at(end, end_skew, &nodes[i].skew, 0);
+        sim_at(sim_between(end, edge + 500), fault_again, &nodes[i], 0);
+    }
+
+    for (i = 0; i < SERVERS; i++) {
+        store_skew[i] = ms;
+        sim_at(end, end_skew, &store_skew[i], 0);
+    }
+}
+
+
 static void
 fault(void *data, uint64_t mean)
 {
@@ -726,16 +783,44 @@ calm_most(int64_t *most, int64_t n, const ai_limit_t *l)
 
 
 /*
- * What is taken and nobody uses: leases, of the dead as well, no more than all
- * that there is.  Beside that, what a start has counted of the rows of an older
- * one is in the totals of both until all of them are; each start adds its own.
+ * What is taken and nobody uses: a lease of each node, of the dead as well, and
+ * one of each older start until all of its rows are counted; never more than
+ * all that there is.  A lease is no more than half of a node's part, beside the
+ * largest request.  What was held and not used comes on top of that: schedules
+ * with such are judged by the limit alone.
  */
+
+static void
+calm_stranded_node(unsigned owner, const ai_limit_t *l, const char *key,
+    int64_t used, const node_t *nd)
+{
+    int64_t  total, older, most;
+
+    total = store_total(nodes[0].server, key, nd, &older);
+
+    most = l->amount / (2 * sim_nodes)
+           + (l->resource == AI_RES_REQUESTS ? 1
+              : l->resource == AI_RES_TOKENS ? BOUND_TOKENS : BOUND_COST);
+    most *= older ? (int64_t) nd->start : 1;
+
+    if (sim_exact && l->resource != AI_RES_TOKENS
+        && total + older - used > most)
+    {
+        sim_stuck("%s %u: node %u has %lld of %lld %s/%s stranded, of %lld",
+                  owner % 2 ? "key" : "tenant", owner / 2, nd->index,
+                  (long long) (total + older - used), (long long) l->amount,
+                  ai_resource_names[l->resource], ai_period_names[l->period],
+                  (long long) most);
+    }
+}
+
 
 static void
 calm_stranded(unsigned owner, unsigned n)
 {
     char               key[160];
-    int64_t            leased, older;
+    int64_t            leased;
+    unsigned           i;
     const ai_limit_t  *l;
 
     l = &owners[owner].limits[n];
@@ -745,19 +830,24 @@ calm_stranded(unsigned owner, unsigned n)
     }
 
     calm_key(key, sizeof(key), owner, l, calm_window(l));
-    leased = store_leased(nodes[0].server, key, &older);
-    leased -= older;
+    leased = store_leased(nodes[0].server, key);
 
     if (leased > l->amount) {
-        sim_stuck("%lld of %lld %s/%s are leased", (long long) leased,
-                  (long long) l->amount, ai_resource_names[l->resource],
-                  ai_period_names[l->period]);
+        sim_fail("%lld of %lld %s/%s are leased", (long long) leased,
+                        (long long) l->amount,
+                        ai_resource_names[l->resource],
+                        ai_period_names[l->period]);
+    }
+
+    for (i = 0; leased && i < sim_nodes; i++) {
+        calm_stranded_node(owner, l, key,
+                           node_admitted(&nodes[i], owner, n, calm_window(l)),
+                           &nodes[i]);
     }
 
     leased -= leased ? oracle_admitted(owner, n, calm_window(l)) : 0;
 
     calm_most(&most_stranded, leased, l);
-    calm_most(&most_older, older, l);
 }
 
 
@@ -982,6 +1072,10 @@ schedule(uint64_t seed)
 
     if (edge && sim_chance(30)) {
         fault_edge(edge);
+
+    } else if (edge && sim_chance(30)) {
+        sim_at(edge - sim_between(1500, edge < 8000 ? edge - 500 : 7500),
+               fault_back, NULL, edge);
     }
 
     sim_at(1000 + sim_below(3000), fault, NULL, sim_between(150, 1500));
@@ -1060,12 +1154,13 @@ main(int argc, char **argv)
     clock_gettime(CLOCK_MONOTONIC, &b);
     faults_print();
 
-    printf("lease-sim: %d schedules, %llu steps, %llu failed, at most %lld %%"
-           " of a limit granted at once, %lld %% stranded, %lld %% of older"
-           " starts, %ld s\n", argc,
+    printf("lease-sim: %d schedules, %llu steps, %llu failed, %llu of them "
+           "over-admitted, %llu stranded too much; at most %lld %%"
+           " of a limit granted at once, %lld %% stranded, %ld s\n", argc,
            (unsigned long long) sim_steps, (unsigned long long) failed,
+           (unsigned long long) (failed - sim_stuck_n),
+           (unsigned long long) sim_stuck_n,
            (long long) figures.granted, (long long) most_stranded,
-           (long long) most_older,
            (long) (b.tv_sec - a.tv_sec));
 
     return failed ? 1 : 0;

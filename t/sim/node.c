@@ -148,7 +148,8 @@ cell_words(words_t *w, const ai_lease_cell_t *c, const char *epoch)
     word(w, "%llu", (unsigned long long) tick_us);
     word(w, "%lld", (long long) c->sum);
     word(w, "%lld", (long long) c->unspent);
-    word(w, "%lld", (long long) c->mine);
+    word(w, "%lld", (long long) (c->kind == AI_LEASE_WINDOW && sim_is("twice")
+                                 ? 0 : c->mine));
     word(w, "%lld", (long long) c->want);
     word(w, "%lld", (long long) c->need);
     word(w, "%u", 100000);
@@ -666,6 +667,33 @@ request_end(request_t *rq, uint64_t *figure)
 }
 
 
+int64_t
+node_admitted(const node_t *nd, unsigned owner, unsigned limit,
+    uint32_t window)
+{
+    int64_t            n;
+    uint32_t           id;
+    unsigned           party;
+    const row_t       *row;
+    const ai_limit_t  *l;
+
+    l = &owners[owner].limits[limit];
+    n = 0;
+
+    for (row = nd->rows; row; row = row->next) {
+        party = owner % 2 && !row->one;
+        id = l->period == AI_PERIOD_DAY ? row->day[party]
+             : l->period == AI_PERIOD_MONTH ? row->month[party] : 0;
+
+        if (id == window && row_has(row, owner, limit)) {
+            n += row->book ? row->bound[l->resource] : row->used[l->resource];
+        }
+    }
+
+    return n;
+}
+
+
 /* what an old start's worker has settled, the new book counts */
 
 static void
@@ -689,8 +717,6 @@ row_count(node_t *nd, row_t *row)
     {
         sim_fail("a row is not counted");
     }
-
-    oracle_count(row);
 }
 
 
@@ -742,6 +768,10 @@ request_admitted(request_t *rq, ai_ref_t hold)
     row->hold = hold;
     row->next = NULL;
     row->at_s = node_now_s(nd);
+
+    if (!sim_is("clock")) {
+        row->at_s = ai_book_hold_s(rq->book->mem, hold, row->at_s);
+    }
 
     for (i = 0; i < 2; i++) {
         row->day[i] = h->window[i][AI_WINDOW_DAY];
@@ -945,8 +975,8 @@ node_arrive(node_t *nd)
 
     row->tenant = (unsigned) sim_below(TENANTS);
     row->bound[AI_RES_REQUESTS] = 1;
-    row->bound[AI_RES_TOKENS] = (int64_t) sim_between(1, 60);
-    row->bound[AI_RES_COST] = (int64_t) sim_between(1, 2000000000);
+    row->bound[AI_RES_TOKENS] = (int64_t) sim_between(1, BOUND_TOKENS);
+    row->bound[AI_RES_COST] = (int64_t) sim_between(1, BOUND_COST);
     row->guess[AI_RES_REQUESTS] = 1;
     row->guess[AI_RES_TOKENS] = (int64_t)
         sim_between(1, (uint64_t) row->bound[AI_RES_TOKENS]);

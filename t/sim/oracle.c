@@ -64,7 +64,6 @@ oracle_window(limit_t *lim, const row_t *row, unsigned party)
 
     lim->window[i].id = id;
     lim->window[i].admitted = 0;
-    lim->window[i].moved = 0;
     lim->nwindows++;
 
     return &lim->window[i];
@@ -233,7 +232,7 @@ oracle_limit(unsigned owner, unsigned n, const row_t *row, const node_t *nd)
     w = oracle_window(lim, row, owner % 2 && !row->one);
     w->admitted += row->bound[l->resource];
 
-    if (w->admitted > l->amount + w->moved) {
+    if (w->admitted > l->amount) {
         sim_fail("%s: %lld admitted in %u", name, (long long) w->admitted,
                  w->id);
     }
@@ -252,41 +251,6 @@ oracle_take(const row_t *row, const node_t *nd)
             }
         }
     }
-}
-
-
-/*
- * A book whose clock was ahead goes on in the window that it has begun, and a
- * start counts by the times of rows: what was admitted once the clock had been
- * set back is of the window before, then.
- */
-
-void
-oracle_count(row_t *row)
-{
-    unsigned           i, n, party;
-    const ai_limit_t  *l;
-
-    for (i = 0; i < OWNERS && !row->moved; i++) {
-        for (n = 0; n < owners[i].nlimits; n++) {
-            l = &owners[i].limits[n];
-            party = i % 2 && !row->one;
-
-            if (!row_has(row, i, n)
-                || !((l->period == AI_PERIOD_DAY
-                      && row->day[party] > ai_day_id(row->at_s))
-                     || (l->period == AI_PERIOD_MONTH
-                         && row->month[party] > ai_month_id(row->at_s))))
-            {
-                continue;
-            }
-
-            oracle_window(&owners[i].oracle[n], row, party)->moved +=
-                row->bound[l->resource];
-        }
-    }
-
-    row->moved = 1;
 }
 
 

@@ -34,6 +34,8 @@
 #define BUSY       200
 #define TIMEOUT    50
 #define TOLERANCE  1000
+#define BOUND_TOKENS  60        /* of the largest request */
+#define BOUND_COST    2000000000
 #define RUNS       6000         /* at most, from a hold to its settling */
 #define BEAT       (LEASE / 4)
 #define KEEP       (LEASE / 8)
@@ -84,6 +86,8 @@ void sim_run(uint64_t until);
 
 /* ---- servers ---- */
 
+typedef struct node_s  node_t;
+
 typedef struct {
     unsigned         n;
     char             item[ITEMS][32];
@@ -106,8 +110,12 @@ void store_flush(unsigned server);
 void store_copy(unsigned from, unsigned to);
 void store_promote(unsigned server);    /* it has another token from now on */
 
-/* what all nodes may have of a window; of that, older starts */
-int64_t store_leased(unsigned server, const char *key, int64_t *older);
+/* what all nodes may have of a window */
+int64_t store_leased(unsigned server, const char *key);
+
+/* of that, one node; its older starts beside it */
+int64_t store_total(unsigned server, const char *key, const node_t *nd,
+    int64_t *older);
 
 extern int64_t      store_skew[SERVERS];        /* of its clock, ms */
 extern uint64_t     store_frozen[SERVERS];      /* until then */
@@ -119,7 +127,6 @@ extern uint64_t     store_calls;
 typedef struct {
     uint32_t         id;
     int64_t          admitted;  /* used, and the bounds of what is open */
-    int64_t          moved;     /* counted as another's by a start */
 } window_t;
 
 typedef struct {
@@ -151,7 +158,6 @@ extern owner_t      owners[OWNERS];     /* tenant, its key, tenant, its key */
 /* a request that was admitted: an intent, and later a row */
 
 typedef struct row_s  row_t;
-typedef struct node_s  node_t;
 typedef struct book_s  book_t;
 
 struct row_s {
@@ -168,13 +174,11 @@ struct row_s {
     uint32_t         day[2];    /* as the book has it, by party */
     uint32_t         month[2];
     uint64_t         at_s;
-    unsigned         moved;
 };
 
 void oracle_begin(void);
 void oracle_take(const row_t *row, const node_t *nd);
 void oracle_end(const row_t *row);
-void oracle_count(row_t *row);          /* a start does */
 void oracle_lost(const ai_owner_id_t *id, unsigned resource, unsigned period,
     int64_t granted);
 int64_t oracle_admitted(unsigned owner, unsigned limit, uint32_t window);
@@ -244,6 +248,10 @@ void node_die(node_t *nd);
 void node_orphan(node_t *nd);           /* starts anew; old workers live on */
 uint64_t node_mono(const node_t *nd);
 uint64_t node_now_s(const node_t *nd);
+
+/* what it has admitted of a window, as far as it is known to have used it */
+int64_t node_admitted(const node_t *nd, unsigned owner, unsigned limit,
+    uint32_t window);
 
 /* one request of one limit of one owner; 1: it was admitted */
 int node_take_one(node_t *nd, unsigned owner, unsigned limit, int64_t n);

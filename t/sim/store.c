@@ -285,29 +285,49 @@ store_copy(unsigned from, unsigned to)
 }
 
 
-int64_t
-store_leased(unsigned i, const char *key, int64_t *older)
+static int64_t
+store_number(unsigned i, const char *key, const char *field)
 {
-    size_t       k;
     int64_t      n;
     redisReply  *r;
 
-    n = 0;
-    *older = 0;
-    r = store_do(i, "HGETALL", key);
+    r = redisCommand(stores[i].conn, "HGET %s %s", key, field);
 
-    for (k = 0; k + 1 < r->elements; k += 2) {
-        if (strcmp(r->element[k]->str, "leased") == 0) {
-            n = strtoll(r->element[k + 1]->str, NULL, 10);
-
-        } else if (strncmp(r->element[k]->str, "o:", 2) == 0) {
-            *older += strtoll(r->element[k + 1]->str, NULL, 10);
-        }
+    if (r == NULL) {
+        fprintf(stderr, "redis: %s\n", stores[i].conn->errstr);
+        exit(2);
     }
+
+    /* of a node the operation comes first */
+
+    n = r->type != REDIS_REPLY_STRING ? 0
+        : strtoll(strchr(r->str, ' ') ? strchr(r->str, ' ') : r->str, NULL,
+                  10);
 
     freeReplyObject(r);
 
     return n;
+}
+
+
+int64_t
+store_leased(unsigned i, const char *key)
+{
+    return store_number(i, key, "leased");
+}
+
+
+int64_t
+store_total(unsigned i, const char *key, const node_t *nd, int64_t *older)
+{
+    char  field[2][48];
+
+    snprintf(field[0], sizeof(field[0]), "n:%s", nd->id);
+    snprintf(field[1], sizeof(field[1]), "o:%s", nd->id);
+
+    *older = store_number(i, key, field[1]);
+
+    return store_number(i, key, field[0]);
 }
 
 

@@ -236,7 +236,7 @@ model_unjudged(const ai_hold_ask_t *ask, const ai_limit_t *l)
 /* the longest wait, as model_judge() gives it, and whose limit it is */
 
 static inline int64_t
-model_verdict(const model_t *m, const model_hold_t *h,
+model_verdict(model_t *m, const model_hold_t *h,
     const ai_hold_ask_t *ask, unsigned *party, const ai_limit_t **limit)
 {
     int64_t            wait, worst;
@@ -244,6 +244,7 @@ model_verdict(const model_t *m, const model_hold_t *h,
     const ai_limit_t  *l;
 
     worst = -2;
+    m->ahead_s = model_ahead(m, h->owner[0]);
 
     for (i = 0; i < ask->nparty; i++) {
         for (k = 0; k < ask->party[i].nlimits; k++) {
@@ -271,6 +272,8 @@ model_verdict(const model_t *m, const model_hold_t *h,
         }
     }
 
+    m->ahead_s = 0;
+
     return worst;
 }
 
@@ -283,6 +286,8 @@ model_admit(model_t *m, model_hold_t *h)
     model_owner_t     *o;
     model_bucket_t    *b;
     const ai_limit_t  *l;
+
+    m->ahead_s = model_ahead(m, h->owner[0]);
 
     for (i = 0; i < 2 && h->owner[i] >= 0; i++) {
         model_roll(m, h->owner[i]);
@@ -320,6 +325,8 @@ model_admit(model_t *m, model_hold_t *h)
             }
         }
     }
+
+    m->ahead_s = 0;
 }
 
 
@@ -519,13 +526,21 @@ model_count(model_t *m, model_input_t *in)
     age = model_byte(in);
     age = age < 240 ? age * age : age * 86400;
     at_s = age == 255 * 86400 ? m->now.now_s + 86400 * 40
+           : age == 254 * 86400 ? m->now.now_s + 86400
+           : age == 253 * 86400 ? m->now.now_s + 3600
            : age < m->now.now_s ? m->now.now_s - age : 0;
 
     model_photo(m);
     CHECK(ai_book_count(m->book, &party, 1, used, at_s, &m->now) == AI_OK);
     model_crash(m, model_byte(in));
 
+    /* one that is a day ahead at most is where it says */
+
     model_roll(m, owner);
+    m->ahead_s = at_s > m->now.now_s && at_s - m->now.now_s <= 86400
+                 ? at_s - m->now.now_s : 0;
+    model_roll(m, owner);
+    m->ahead_s = 0;
 
     for (w = 0; w < 2; w++) {
         for (i = 0; i < AI_RES_COUNTED; i++) {

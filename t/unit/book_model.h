@@ -80,6 +80,7 @@ typedef struct {
     uint8_t         *spoilt;
     size_t           size;
     ai_now_t         now;
+    uint64_t         ahead_s;   /* the windows that a request is judged by */
     model_owner_t    owners[MODEL_OWNERS];
     model_hold_t     holds[MODEL_HOLDS];
     model_place_t    places[MODEL_PLACES];
@@ -112,7 +113,7 @@ model_used(const model_t *m, int owner, unsigned w, unsigned r)
 {
     const model_owner_t  *o = &m->owners[owner];
 
-    if (o->window[w] < model_id(w, m->now.now_s)) {
+    if (o->window[w] < model_id(w, m->now.now_s + m->ahead_s)) {
         return 0;
     }
 
@@ -151,7 +152,7 @@ model_held(const model_t *m, int owner, unsigned w, unsigned r)
                 continue;
             }
 
-            id = w < 2 ? model_id(w, m->now.now_s) : 0;
+            id = w < 2 ? model_id(w, m->now.now_s + m->ahead_s) : 0;
 
             if (w == 2 || (h->window[k][w] == o->window[w]
                            && o->window[w] >= id))
@@ -333,8 +334,27 @@ model_judge(const model_t *m, int owner, const ai_limit_t *l,
     }
 
     return p == AI_PERIOD_TOTAL ? -1
-           : (int64_t) (ai_window_end((ai_period_t) p, m->now.now_s)
+           : (int64_t) (ai_window_end((ai_period_t) p,
+                                      m->now.now_s + m->ahead_s)
                         - m->now.now_s) * 1000;
+}
+
+
+/* the tenant's clock was set back: how far it is to its windows */
+
+static inline uint64_t
+model_ahead(const model_t *m, int owner)
+{
+    uint64_t              s;
+    const model_owner_t  *o = &m->owners[owner];
+
+    s = m->now.now_s;
+
+    while (model_id(0, s) < o->window[0] || model_id(1, s) < o->window[1]) {
+        s = (s / 86400 + 1) * 86400;
+    }
+
+    return s - m->now.now_s;
 }
 
 
@@ -345,8 +365,8 @@ model_roll(model_t *m, int owner)
     model_owner_t  *o = &m->owners[owner];
 
     for (w = 0; w < 2; w++) {
-        if (o->window[w] < model_id(w, m->now.now_s)) {
-            o->window[w] = model_id(w, m->now.now_s);
+        if (o->window[w] < model_id(w, m->now.now_s + m->ahead_s)) {
+            o->window[w] = model_id(w, m->now.now_s + m->ahead_s);
             memset(o->used[w], 0, sizeof(o->used[w]));
         }
     }

@@ -236,6 +236,146 @@ others_are_not_told(void **state)
 }
 
 
+/*
+ * A clock was ahead, and is set back: what is admitted then is of the window
+ * that has begun, its row says so, and a start has it there, too.
+ */
+
+static void
+a_start_has_it_where_it_was(void **state)
+{
+    ai_ref_t         hold;
+    uint64_t         row_s;
+    fixture_t        f;
+    ai_owner_view_t  v;
+    const int64_t    used[AI_RES_COUNTED] = { 1, 30, 20, 10, 700 };
+
+    (void) state;
+
+    share(&f);
+    limit(&f, AI_RES_TOKENS, AI_PERIOD_DAY, 1000);
+    settle(&f, taken(&f, 40), 11, 0);
+    at(&f, EDGE + 5);
+    hold = taken(&f, 40);
+    assert_int_equal(ai_book_hold_s(f.bk, hold, EDGE + 5), EDGE + 5);
+    settle(&f, hold, 12, 0);
+
+    at(&f, EDGE - 600);
+    hold = taken(&f, 40);
+    row_s = ai_book_hold_s(f.bk, hold, EDGE - 600);
+    assert_int_equal(row_s, EDGE);
+    settle(&f, hold, 30, 0);
+    assert_int_equal(told(&f, AI_RES_TOKENS, OLD + 1), 42);
+    end(&f);
+
+    /* two starts: behind the end, and before it */
+
+    share(&f);
+    limit(&f, AI_RES_TOKENS, AI_PERIOD_DAY, 1000);
+    at(&f, EDGE - 500);
+    assert_int_equal(ai_book_count(f.bk, f.ask.party, 1, used, EDGE - 7000,
+                                   &f.now), AI_OK);
+    assert_int_equal(ai_book_count(f.bk, f.ask.party, 1, used, row_s,
+                                   &f.now), AI_OK);
+    assert_int_equal(told(&f, AI_RES_TOKENS, OLD + 1), 30);
+    assert_int_equal(told(&f, AI_RES_TOKENS, OLD), 30);
+
+    ai_book_owner_view(f.bk, ai_book_owner_find(f.bk, &f.ask.party[0].id),
+                       EDGE + 9, &v);
+    assert_int_equal(v.used_day[AI_RES_TOKENS], 30);
+
+    /* one that was ahead by more is not believed */
+
+    assert_int_equal(ai_book_count(f.bk, f.ask.party, 1, used, EDGE + 90000,
+                                   &f.now), AI_OK);
+    assert_int_equal(told(&f, AI_RES_TOKENS, OLD + 1), 60);
+    end(&f);
+}
+
+
+/* a key follows its tenant, whose row it is */
+
+static void
+a_key_follows(void **state)
+{
+    ai_ref_t         hold;
+    fixture_t        f;
+    ai_owner_view_t  v;
+
+    (void) state;
+
+    begin(&f, 1 << 20);
+    at(&f, EDGE + 5);
+    assert_int_equal(take(&f, &hold), AI_OK);
+    settle(&f, hold, 5, 0);
+
+    at(&f, EDGE - 600);
+    f.ask.nparty = 2;
+    owner_id(&f.ask.party[1].id, 77);
+    assert_int_equal(take(&f, &hold), AI_OK);
+    assert_int_equal(ai_book_hold_s(f.bk, hold, EDGE - 600), EDGE);
+    settle(&f, hold, 6, 0);
+
+    ai_book_owner_view(f.bk, ai_book_owner_find(f.bk, &f.ask.party[1].id),
+                       EDGE, &v);
+    assert_int_equal(v.day, OLD + 1);
+    assert_int_equal(v.used_day[AI_RES_TOKENS], 6);
+    end(&f);
+}
+
+
+/* what older starts' rows are of a sum is said beside it */
+
+static void
+rows_of_older_starts_are_told(void **state)
+{
+    unsigned       i;
+    uint32_t       cursor;
+    fixture_t      f;
+    const int64_t  used[AI_RES_COUNTED] = { 1, 30, 20, 10, 700 };
+    const int64_t  mine[] = { 30, 60, 60 };
+
+    (void) state;
+
+    share(&f);
+    limit(&f, AI_RES_TOKENS, AI_PERIOD_DAY, 1000);
+    limit(&f, AI_RES_TOKENS, AI_PERIOD_MONTH, 5000);
+    limit(&f, AI_RES_COST, AI_PERIOD_TOTAL, 5000);
+
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(ai_book_count(f.bk, f.ask.party, 1, used,
+                                       DAY - 86400 * (1 - i), &f.now), AI_OK);
+    }
+
+    cursor = 0;
+    assert_int_equal(ai_lease_report(f.bk, 0, &cursor, 64, &f.now, &op),
+                     AI_OK);
+
+    for (i = 0; i < op.ncells; i++) {
+        if (op.cell[i].period == AI_PERIOD_TOTAL) {
+            assert_int_equal(op.cell[i].mine, 1400);
+
+        } else if (op.cell[i].window != OLD - 1) {
+            assert_int_equal(op.cell[i].mine,
+                             mine[op.cell[i].period - AI_PERIOD_DAY]);
+        }
+    }
+
+    assert_int_equal(ai_lease_end(f.bk, &op, 1, &f.now), AI_OK);
+
+    /* they end with the window */
+
+    at(&f, EDGE);
+    settle(&f, taken(&f, 7), 6, 0);
+    cursor = 0;
+    assert_int_equal(ai_lease_report(f.bk, 0, &cursor, 64, &f.now, &op),
+                     AI_OK);
+    assert_int_equal(op.cell[0].window, OLD + 1);
+    assert_int_equal(op.cell[0].mine, 0);
+    end(&f);
+}
+
+
 /* a start behind the edge counts the rows before it */
 
 static void
@@ -319,6 +459,9 @@ main(void)
         cmocka_unit_test(the_former_window_is_told),
         cmocka_unit_test(it_changes_no_credit),
         cmocka_unit_test(others_are_not_told),
+        cmocka_unit_test(a_start_has_it_where_it_was),
+        cmocka_unit_test(a_key_follows),
+        cmocka_unit_test(rows_of_older_starts_are_told),
         cmocka_unit_test(rows_of_it_are_counted),
         cmocka_unit_test(its_owner_is_not_reused),
     };

@@ -659,7 +659,10 @@ sub count {
         my $entries = $came->{$tenant} || [];
 
         $r->{came} += @$entries;
-        push @{ $r->{over} }, map { "$kind: $_" } $k->{over}->($entries, $self);
+        my @over = map { "$kind: $_" } $k->{over}->($entries, $self);
+
+        push @{ $r->{over} }, @over;
+        differ($entries, $rows{$tenant}) if @over;
 
         if ($k->{calm}) {
             my @calm = grep { $_->{begin} > $r->{healed} } @$entries;
@@ -686,6 +689,24 @@ sub count {
 
     $r->{codes} = codes($r->{notes});
     $r->{calm_codes} = codes($r->{calm_notes});
+}
+
+
+# of what was too much: where a row tells of fewer tokens than the provider,
+# which has answered one who was gone
+
+sub differ {
+    my ($entries, $rows) = @_;
+
+    my %row = map { $_->{id} => $_ } @$rows;
+
+    for my $e (@$entries) {
+        my $row = $row{ $e->{id} } or next;
+        my $n = $row->{output_tokens} || 0;
+
+        diag("$e->{id}: $e->{tokens} tokens $e->{how}, $n in the row: "
+            . "$row->{state}, $row->{usage_source}") if $n != $e->{tokens};
+    }
 }
 
 

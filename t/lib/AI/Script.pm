@@ -331,24 +331,28 @@ my %mutant = (
     full      => ["rest = least\nc.at = till * 1000", 'rest = least'],
     mine      => ['local whole = add(c.mine, c.unspent)',
                   'local whole = c.unspent'],
-    anew      => ['or c.fresh or', 'or'],
+    anew      => ['if c.fresh or quiet and', 'if quiet and'],
     unheard   => ['me.heard == 0 and (quiet or not c.own)', 'false'],
     unheard_q => ['(quiet or not c.own)', '(not c.own)'],
     unheard_a => ['me.heard == 0 and (quiet or not c.own)', 'me.heard == 0'],
     sight     => ['me.heard == 0 and (quiet or not c.own)',
                   '(me.heard == 0 and quiet or not c.own)'],
     unlimited => ["or quiet and c.shared\n", "\n"],
-    alone     => ['if N == 1 or c.fresh', 'if c.fresh'],
-    alone_add => ['return minus(whole, c.taken)', 'return whole'],
-    quiet     => ['if N > 1 and me.heard == 1 and quiet', 'if false and quiet'],
-    quiet_new => ['if N > 1 and me.heard == 1 and quiet',
+    alone     => ['if N > 1 then', 'if true then'],
+    alone_add => ['minus(add(c.mine, c.unspent), c.taken)',
+        'add(c.mine, c.unspent)'],
+    elder     => ['whole = add(whole, elder.out)', ''],
+    elder_new => ['if dead or c.new then', 'if true then'],
+    covered   => ['smaller(smaller(c.mine, c.older), c.sum)', 'zero'],
+    cover_all => ['smaller(smaller(c.mine, c.older), c.sum)',
+        'smaller(c.mine, c.sum)'],
+    quiet     => ['if me.heard == 1 and quiet', 'if false and quiet'],
+    quiet_new => ['if me.heard == 1 and quiet',
                   'if N > 1 and me.heard == 1 and not c.fresh and quiet'],
-    quiet_1   => ['if N > 1 and me.heard == 1 and quiet',
-                  'if me.heard == 1 and quiet'],
-    quiet_un  => ['if N > 1 and me.heard == 1 and quiet',
+    quiet_un  => ['if me.heard == 1 and quiet',
                   'if N > 1 and quiet'],
-    quiet_add => ["and less(zero, c.limit)\nthen\nreturn c.unspent",
-                  "and less(zero, c.limit)\nthen\nreturn zero"],
+    quiet_add => ["and less(zero, c.limit) then\nreturn c.unspent",
+                  "and less(zero, c.limit) then\nreturn zero"],
     new_add   => ["if not own then\nreturn c.unspent",
                   "if not own then\nreturn zero"],
     lost      => ['if c.lost then', 'if false then'],
@@ -432,11 +436,11 @@ sub mutants { return sort keys %mutant }
 my %finder = (
     (map { ($_ => 'lease_script_bucket') } qw(
         above_n again again_0 again_ded again_les alone alone_add below
-        below_now below_out below_own burnt burnt_all division ended_own floor
-        floor_end floor_own fresh_one full late_less late_out lazy lazy_ago
+        below_now below_out below_own burnt burnt_all division elder elder_new
+        ended_own floor floor_end floor_own fresh_one full late_less late_out lazy lazy_ago
         lazy_d lazy_end lazy_more lazy_now lazy_out lazy_sum local_one lost
         lost_all lost_one new_add older_all older_d older_old older_out
-        older_sum open out_need out_none part quiet quiet_1 quiet_add quiet_all
+        older_sum open out_need out_none part quiet quiet_add quiet_all
         quiet_h quiet_max quiet_new quiet_one quiet_out quiet_out2 quiet_own
         quiet_un refill share_all sight ticks times unheard unheard_a unheard_q
         unlimited unspent wait
