@@ -9,7 +9,7 @@ use strict;
 use warnings;
 
 use Cwd qw(abs_path);
-use File::Path qw(make_path rmtree);
+use File::Path qw(make_path);
 use FindBin;
 use Test::More;
 
@@ -23,7 +23,7 @@ my $only = $ENV{MUTANT} // '';
 $ENV{AI_REQUESTS} ||= 12000;
 $ENV{AI_STRIDE} = 80;
 
-my $row = 'failures=5 errors=50 requests=20 window=2000 cooldown=60';
+my $row = 'failures=2 errors=50 requests=20 window=2000 cooldown=40';
 my $rate = 'failures=40 errors=25 requests=8 window=600 cooldown=60';
 
 # name, file, what stands there, what is put there, what has to be noticed
@@ -92,7 +92,9 @@ my @mutants = (
         'return AI_BOARD_REOPENED;', 'return AI_BOARD_SAME;',
         'probe failed was due, and None' ],
     [ 'a rest that is told again', 'ai_board_breaker.c',
-        'rested ? AI_BOARD_SAME : AI_BOARD_RESTS', 'AI_BOARD_RESTS',
+        'if (rested && retry_ms <= 0) {
+        return AI_BOARD_SAME;', 'if (rested && retry_ms <= 0) {
+        return AI_BOARD_RESTS;',
         'None was due, and rate limited' ],
     [ 'a rest too long', 'ai_board_breaker.c', 'until > t->rest_ms',
         '++until > t->rest_ms', 'rests, and should not, or for longer' ],
@@ -138,11 +140,14 @@ sub mutate {
 }
 
 
-rmtree($copy);
+# what was built before is good, save what was a mutant's
+
 make_path($copy);
 
-system("cp -r $top/config $top/*.c $top/src $top/tools $copy") == 0
+system("cp -rp $top/config $top/*.c $top/src $top/tools $copy") == 0
     or die "no copy\n";
+
+utime undef, undef, map { "$copy/src/core/$_->[1]" } grep { $_->[1] } @mutants;
 
 for my $m (@mutants) {
     my ($name, $file, $from, $to, $notice, @more) = @$m;
