@@ -21,7 +21,6 @@ my $only = $ENV{MUTANT} // '';
 # needed
 
 $ENV{AI_REQUESTS} ||= 12000;
-$ENV{AI_STRIDE} = 80;
 
 my $row = 'failures=2 errors=50 requests=20 window=2000 cooldown=40';
 my $rate = 'failures=40 errors=25 requests=8 window=600 cooldown=60';
@@ -92,9 +91,7 @@ my @mutants = (
         'return AI_BOARD_REOPENED;', 'return AI_BOARD_SAME;',
         'probe failed was due, and None' ],
     [ 'a rest that is told again', 'ai_board_breaker.c',
-        'if (rested && retry_ms <= 0) {
-        return AI_BOARD_SAME;', 'if (rested && retry_ms <= 0) {
-        return AI_BOARD_RESTS;',
+        'rested ? AI_BOARD_SAME : AI_BOARD_RESTS', 'AI_BOARD_RESTS',
         'None was due, and rate limited' ],
     [ 'a rest too long', 'ai_board_breaker.c', 'until > t->rest_ms',
         '++until > t->rest_ms', 'rests, and should not, or for longer' ],
@@ -158,7 +155,10 @@ for my $m (@mutants) {
 
     system("$copy/tools/build", "$copy/build") == 0 or die "$name: no build\n";
 
-    local $ENV{AI_BREAKER} = $name =~ /window|share/ ? $rate : $row;
+    local $ENV{AI_BREAKER} = $name =~ /window|share/ ? $rate
+        : $name =~ /gave way/ ? $row =~ s/cooldown=\K.*/10/r : $row;
+    local $ENV{AI_STRIDE} = $name =~ /told again/ ? 10 : 80;
+
     local $ENV{AI_MODULE} = "$copy/build/ngx_http_ai_tenant_module.so";
 
     my $out = `$^X $FindBin::Bin/flapping.t 2>&1`;
