@@ -50,7 +50,7 @@ NOT_VALGRIND := conf_errors conf_scale request_flood request_tricks \
 	limit_queue limit_shared ledger_disk metering_drop pg_faults pg_hostile \
 	pg_pooler pg_tls billing_budget billing_faults billing_revoke \
 	lease_alone lease_nodes lease_cluster lease_aborts redis_faults \
-	redis_hostile redis_cluster capacity_shares fallback_matrix \
+	redis_hostile redis_cluster capacity_shares capacity_chaos fallback_matrix \
 	fallback_times fallback_flapping
 
 help:  ## list the targets
@@ -209,8 +209,8 @@ flapping-mutants: build $(BUILD)/standin  ## what the replay of breakers notices
 	prove -v t/long/replay_mutants.t
 
 shares: build  ## what plans get of a full provider, AI_SHARES (10) s a row
-	@AI_SHARES=$${AI_SHARES:-10} prove -v t/capacity_shares.t | \
-	    grep -E '^# |^not ok|^Result'
+	@AI_SHARES=$${AI_SHARES:-10} prove -v t/capacity_shares.t \
+	    t/long/shares.t 2>&1 | grep -E '^# |^not ok|^Result'
 
 model:  ## the model of the leases, with more of everything (long)
 	AI_MODEL=large prove -v t/model.t

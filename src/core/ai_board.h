@@ -106,8 +106,9 @@ ai_target_state_t ai_board_ask(const ai_board_t *bd, uint32_t target,
 /*
  * [locked] An attempt goes there: ask and begin in one.  "tokens" is the guess
  * at what it uses.  Half open, it is the one probe: *probe is its number, not
- * 0, and must be given to ai_board_end(); a probe that never ends is forgotten
- * after a cool-down, and what it says later does not open or close anything.
+ * 0, and must be given to ai_board_end().  After a cool-down a probe gives way
+ * to the next attempt, and what it says from then on does not open or close
+ * anything.
  */
 ai_target_state_t ai_board_begin(ai_board_t *bd, uint32_t target,
     uint64_t tokens, uint64_t now_ms, uint64_t *wait_ms, unsigned *probe);

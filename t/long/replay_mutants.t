@@ -9,7 +9,7 @@ use strict;
 use warnings;
 
 use Cwd qw(abs_path);
-use File::Path qw(make_path rmtree);
+use File::Path qw(make_path);
 use FindBin;
 use Test::More;
 
@@ -21,9 +21,8 @@ my $only = $ENV{MUTANT} // '';
 # needed
 
 $ENV{AI_REQUESTS} ||= 12000;
-$ENV{AI_STRIDE} = 80;
 
-my $row = 'failures=5 errors=50 requests=20 window=2000 cooldown=60';
+my $row = 'failures=2 errors=50 requests=20 window=2000 cooldown=40';
 my $rate = 'failures=40 errors=25 requests=8 window=600 cooldown=60';
 
 # name, file, what stands there, what is put there, what has to be noticed
@@ -138,11 +137,14 @@ sub mutate {
 }
 
 
-rmtree($copy);
+# what was built before is good, save what was a mutant's
+
 make_path($copy);
 
-system("cp -r $top/config $top/*.c $top/src $top/tools $copy") == 0
+system("cp -rp $top/config $top/*.c $top/src $top/tools $copy") == 0
     or die "no copy\n";
+
+utime undef, undef, map { "$copy/src/core/$_->[1]" } grep { $_->[1] } @mutants;
 
 for my $m (@mutants) {
     my ($name, $file, $from, $to, $notice, @more) = @$m;
@@ -153,7 +155,10 @@ for my $m (@mutants) {
 
     system("$copy/tools/build", "$copy/build") == 0 or die "$name: no build\n";
 
-    local $ENV{AI_BREAKER} = $name =~ /window|share/ ? $rate : $row;
+    local $ENV{AI_BREAKER} = $name =~ /window|share/ ? $rate
+        : $name =~ /gave way/ ? $row =~ s/cooldown=\K.*/10/r : $row;
+    local $ENV{AI_STRIDE} = $name =~ /told again/ ? 10 : 80;
+
     local $ENV{AI_MODULE} = "$copy/build/ngx_http_ai_tenant_module.so";
 
     my $out = `$^X $FindBin::Bin/flapping.t 2>&1`;
