@@ -6,44 +6,18 @@
  */
 
 
-#include "ai_core.h"
+#include "ai_crc.h"
 
 
 #define AI_CRC32C_POLYNOMIAL  0x82f63b78
 
-static uint32_t  ai_crc32c_table[8][256];
+static ai_crc_table_t  ai_crc32c_table;
 
 
 uint32_t
 ai_crc32c_plain(uint32_t crc, const void *data, size_t len)
 {
-    uint32_t        lo, hi;
-    const ai_char  *p;
-
-    p = data;
-    crc = ~crc;
-
-    for ( /* void */ ; len >= 8; len -= 8, p += 8) {
-        lo = crc ^ ((uint32_t) p[0] | (uint32_t) p[1] << 8
-                    | (uint32_t) p[2] << 16 | (uint32_t) p[3] << 24);
-        hi = (uint32_t) p[4] | (uint32_t) p[5] << 8
-             | (uint32_t) p[6] << 16 | (uint32_t) p[7] << 24;
-
-        crc = ai_crc32c_table[7][lo & 255]
-              ^ ai_crc32c_table[6][lo >> 8 & 255]
-              ^ ai_crc32c_table[5][lo >> 16 & 255]
-              ^ ai_crc32c_table[4][lo >> 24]
-              ^ ai_crc32c_table[3][hi & 255]
-              ^ ai_crc32c_table[2][hi >> 8 & 255]
-              ^ ai_crc32c_table[1][hi >> 16 & 255]
-              ^ ai_crc32c_table[0][hi >> 24];
-    }
-
-    while (len--) {
-        crc = (crc >> 8) ^ ai_crc32c_table[0][(crc ^ *p++) & 255];
-    }
-
-    return ~crc;
+    return ai_crc_sliced(ai_crc32c_table, crc, data, len);
 }
 
 
@@ -106,24 +80,7 @@ static uint32_t  (*ai_crc32c_best)(uint32_t crc, const void *data, size_t len)
 __attribute__((constructor)) static void
 ai_crc32c_init(void)
 {
-    uint32_t  c, i, k;
-
-    for (i = 0; i < 256; i++) {
-        c = i;
-
-        for (k = 0; k < 8; k++) {
-            c = (c >> 1) ^ ((c & 1) ? AI_CRC32C_POLYNOMIAL : 0);
-        }
-
-        ai_crc32c_table[0][i] = c;
-    }
-
-    for (i = 0; i < 256; i++) {
-        for (k = 1; k < 8; k++) {
-            c = ai_crc32c_table[k - 1][i];
-            ai_crc32c_table[k][i] = (c >> 8) ^ ai_crc32c_table[0][c & 255];
-        }
-    }
+    ai_crc_fill(ai_crc32c_table, AI_CRC32C_POLYNOMIAL);
 
 #if defined(__x86_64__)
 

@@ -153,7 +153,7 @@ ai_dir_bytes_pass(ai_dir_bytes_t *b, size_t n)
 }
 
 
-void
+static void
 ai_dir_bytes_read(ai_dir_bytes_t *b, void *to, size_t len)
 {
     size_t    n;

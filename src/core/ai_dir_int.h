@@ -98,7 +98,6 @@ typedef struct {
 } ai_dir_bytes_t;
 
 void ai_dir_bytes(const ai_dir_t *dir, uint32_t ref, ai_dir_bytes_t *b);
-void ai_dir_bytes_read(ai_dir_bytes_t *b, void *to, size_t len);
 void ai_dir_bytes_write(ai_dir_bytes_t *b, const void *from, size_t len);
 unsigned ai_dir_bytes_equal(ai_dir_bytes_t *b, const void *with, size_t len);
 

@@ -105,7 +105,9 @@ ai_entry_next(ai_entry_line_t *line, ai_str_t *word)
 }
 
 
-int
+/* the only word that is left */
+
+static int
 ai_entry_value(ai_entry_line_t *line, ai_str_t *word)
 {
     if (ai_entry_next(line, word) != AI_OK || line->rest.len) {

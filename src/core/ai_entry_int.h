@@ -121,7 +121,6 @@ int ai_entry_fail(ai_entry_line_t *line, const char *why);
 int ai_entry_next(ai_entry_line_t *line, ai_str_t *word);
 
 /* the only word that is left */
-int ai_entry_value(ai_entry_line_t *line, ai_str_t *word);
 int ai_entry_name(ai_entry_line_t *line, ai_str_t *name);
 int ai_entry_number(ai_entry_line_t *line, uint64_t max, uint64_t *n);
 

@@ -22,7 +22,9 @@
 #define ai_gate_before(a, b)  ((int64_t) ((a) - (b)) < 0)
 
 
-void
+/* the time that places were held, up to now */
+
+static void
 ai_gate_touch(ai_gate_t *g, ai_gate_party_t *p, uint64_t now_ms)
 {
     uint64_t  ms;

@@ -158,9 +158,6 @@ void ai_gate_sweep(ai_gates_t *gs, ai_gate_t *g, uint64_t now_ms);
 
 /* ---- ai_gate_fair.c ---- */
 
-/* the time that places were held, up to now */
-void ai_gate_touch(ai_gate_t *g, ai_gate_party_t *p, uint64_t now_ms);
-
 /* whether a place is free that this one may have */
 unsigned ai_gate_may(const ai_gate_t *g, const ai_gate_party_t *p);
 

@@ -167,10 +167,6 @@ ai_span_t ai_scan_span(const ai_scan_t *sc, const ai_json_token_t *tok);
 const char *ai_name_decode(ai_char dst[AI_MODEL_LEN], size_t *dlen,
     const ai_char *data, size_t len, unsigned escaped);
 
-/* one more model that the provider would use */
-int ai_scan_named(ai_scan_t *sc, const ai_member_t *m, const ai_char *data,
-    size_t len);
-
 /* multipart/form-data of the audio endpoints */
 int ai_request_form(ai_request_t *rq, const ai_char *body, size_t len,
     const ai_str_t *boundary);

@@ -85,7 +85,9 @@ ai_take_model(ai_scan_t *sc, const ai_member_t *m, const ai_json_token_t *tok)
 }
 
 
-int
+/* one more model that the provider would use */
+
+static int
 ai_scan_named(ai_scan_t *sc, const ai_member_t *m, const ai_char *data,
     size_t len)
 {

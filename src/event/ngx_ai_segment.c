@@ -199,7 +199,9 @@ ngx_ai_segment_close(ngx_ai_segment_t *seg)
 }
 
 
-ngx_int_t
+/* whether the file still has a name */
+
+static ngx_int_t
 ngx_ai_segment_linked(ngx_ai_segment_t *seg)
 {
     struct stat  sb;

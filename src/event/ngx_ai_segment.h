@@ -113,9 +113,6 @@ void ngx_ai_segment_close(ngx_ai_segment_t *seg);
 ngx_int_t ngx_ai_segment_strangers(const char *path, const u_char zone_id[16],
     ngx_uint_t *n);
 
-/* whether the file still has a name */
-ngx_int_t ngx_ai_segment_linked(ngx_ai_segment_t *seg);
-
 
 /* the owner's, memory only; NULL: all slots are in use */
 ai_slot_t *ngx_ai_segment_take(ngx_ai_segment_t *seg, uint32_t *slot);

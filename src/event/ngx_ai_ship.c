@@ -31,7 +31,9 @@ ngx_ai_sink_chown(ngx_ai_sink_t *s, int fd)
 }
 
 
-void
+/* sets a slot aside that is no row: damaged.bin */
+
+static void
 ngx_ai_sink_damaged(ngx_ai_sink_t *s, ngx_ai_segment_t *seg, uint32_t slot)
 {
     int      fd;

@@ -71,6 +71,39 @@ ngx_ai_sink_init(ngx_ai_sink_t *s, ngx_ai_ledger_conf_t *conf,
 
 
 static void
+ngx_ai_sink_unlock(ngx_ai_sink_t *s)
+{
+    ngx_uint_t  i;
+
+    if (!s->holder) {
+        return;
+    }
+
+    if (s->spool) {
+        ngx_ai_spool_reset(s->spool);
+    }
+
+    ngx_ai_usage_close(&s->usage);
+    ngx_ai_ids_free(&s->ids);
+
+    /* the next sink is to adopt what this one has begun with */
+
+    for (i = s->nsegs; i-- > 0; /* void */ ) {
+        if (s->segs[i]->seg.dead) {
+            ngx_ai_sink_forget(s, i);
+        }
+    }
+
+    s->holder = 0;
+    s->ready = 0;
+    s->summed = 0;
+    ngx_ai_word_set(&s->sink, 0);
+
+    (void) flock(s->lockfd, LOCK_UN);
+}
+
+
+static void
 ngx_ai_sink_close_dir(ngx_ai_sink_t *s)
 {
     ngx_ai_sink_unlock(s);
@@ -185,7 +218,7 @@ ngx_ai_sink_check_dir(ngx_ai_sink_t *s)
 
 /* an empty file is nobody's: the first one to lock it may have it */
 
-ngx_uint_t
+static ngx_uint_t
 ngx_ai_sink_announced(ngx_ai_sink_t *s)
 {
     u_char  id[16];
@@ -278,39 +311,6 @@ ngx_ai_sink_lock(ngx_ai_sink_t *s)
     ngx_ai_word_set(&s->sink, 1);
 
     return NGX_OK;
-}
-
-
-void
-ngx_ai_sink_unlock(ngx_ai_sink_t *s)
-{
-    ngx_uint_t  i;
-
-    if (!s->holder) {
-        return;
-    }
-
-    if (s->spool) {
-        ngx_ai_spool_reset(s->spool);
-    }
-
-    ngx_ai_usage_close(&s->usage);
-    ngx_ai_ids_free(&s->ids);
-
-    /* the next sink is to adopt what this one has begun with */
-
-    for (i = s->nsegs; i-- > 0; /* void */ ) {
-        if (s->segs[i]->seg.dead) {
-            ngx_ai_sink_forget(s, i);
-        }
-    }
-
-    s->holder = 0;
-    s->ready = 0;
-    s->summed = 0;
-    ngx_ai_word_set(&s->sink, 0);
-
-    (void) flock(s->lockfd, LOCK_UN);
 }
 
 

@@ -113,11 +113,9 @@ void ngx_ai_sink_end(ngx_ai_sink_t *s);
 
 /* NGX_BUSY: another holds it */
 ngx_int_t ngx_ai_sink_lock(ngx_ai_sink_t *s);
-void ngx_ai_sink_unlock(ngx_ai_sink_t *s);
 
 /* the id in sink.lock */
 ngx_int_t ngx_ai_sink_announce(ngx_ai_sink_t *s);
-ngx_uint_t ngx_ai_sink_announced(ngx_ai_sink_t *s);
 
 /* behind the lock: opens usage.jsonl and reads back what was written */
 ngx_int_t ngx_ai_sink_takeover(ngx_ai_sink_t *s);
@@ -151,10 +149,6 @@ ngx_int_t ngx_ai_sink_ship(ngx_ai_sink_t *s);
 
 /* behind a whole round, when no slot's row is in usage.jsonl */
 ngx_int_t ngx_ai_sink_rotate(ngx_ai_sink_t *s);
-
-/* sets a slot aside that is no row: damaged.bin */
-void ngx_ai_sink_damaged(ngx_ai_sink_t *s, ngx_ai_segment_t *seg,
-    uint32_t slot);
 
 /* files that the master makes for the workers */
 void ngx_ai_sink_chown(ngx_ai_sink_t *s, int fd);

@@ -257,18 +257,7 @@ ngx_int_t ngx_http_ai_conf_locations(ngx_conf_t *cf,
 char *ngx_http_ai_conf_base(ngx_http_ai_provider_t *p, ngx_str_t *url,
     ngx_str_t *name);
 
-/* loopback; private: RFC 1918, 4193, link-local; a unix domain socket is as
-   good as loopback */
-
-typedef enum {
-    NGX_HTTP_AI_FAR = 0,
-    NGX_HTTP_AI_PRIVATE,
-    NGX_HTTP_AI_LOOPBACK
-} ngx_http_ai_near_t;
-
-ngx_http_ai_near_t ngx_http_ai_conf_near(struct sockaddr *sockaddr);
-
-/* the first of n that is NGX_HTTP_AI_FAR, or NULL */
+/* the first of n addresses that is neither loopback nor private, or NULL */
 ngx_addr_t *ngx_http_ai_conf_far(ngx_addr_t *addrs, ngx_uint_t n);
 
 

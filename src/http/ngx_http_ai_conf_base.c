@@ -7,10 +7,21 @@
 #include "ngx_http_ai_conf.h"
 
 
+/* private: RFC 1918, 4193, link-local; a unix domain socket is as good as
+   loopback */
+
+typedef enum {
+    NGX_HTTP_AI_FAR = 0,
+    NGX_HTTP_AI_PRIVATE,
+    NGX_HTTP_AI_LOOPBACK
+} ngx_http_ai_near_t;
+
+
 static char *ngx_http_ai_base_host(ngx_str_t *host, ngx_str_t *name);
 static char *ngx_http_ai_base_path(ngx_str_t *path);
 static void ngx_http_ai_base_address(ngx_http_ai_provider_t *p,
     ngx_str_t *name);
+static ngx_http_ai_near_t ngx_http_ai_base_near(struct sockaddr *sockaddr);
 
 
 char *
@@ -163,15 +174,15 @@ ngx_http_ai_base_address(ngx_http_ai_provider_t *p, ngx_str_t *name)
 #endif
     }
 
-    near = ngx_http_ai_conf_near(&sa.sockaddr);
+    near = ngx_http_ai_base_near(&sa.sockaddr);
 
     p->loopback = (near == NGX_HTTP_AI_LOOPBACK);
     p->private = (near == NGX_HTTP_AI_PRIVATE);
 }
 
 
-ngx_http_ai_near_t
-ngx_http_ai_conf_near(struct sockaddr *sockaddr)
+static ngx_http_ai_near_t
+ngx_http_ai_base_near(struct sockaddr *sockaddr)
 {
     in_addr_t  addr;
 #if (NGX_HAVE_INET6)
@@ -214,7 +225,7 @@ ngx_addr_t *
 ngx_http_ai_conf_far(ngx_addr_t *addrs, ngx_uint_t n)
 {
     for ( /* void */ ; n; n--, addrs++) {
-        if (ngx_http_ai_conf_near(addrs->sockaddr) == NGX_HTTP_AI_FAR) {
+        if (ngx_http_ai_base_near(addrs->sockaddr) == NGX_HTTP_AI_FAR) {
             return addrs;
         }
     }
