@@ -125,7 +125,8 @@ is(join(' ', map { keys_of(chat('alone')) } 1 .. 3), '2 2 2',
     'no other target: the other key');
 is(keys_of(chat('alone', keyed => { 'sk-alone-2-' => { headers => {
     'x-ratelimit-remaining-requests' => 0,
-    'x-ratelimit-reset-requests' => '5s' } } })), 2, 'no other target: its last');
+    'x-ratelimit-reset-requests' => '5s' } } })), 2,
+    'no other target: its last');
 is(keys_of(chat('alone')), 2, 'no other target: the one that is back first');
 is($r->status, 200, 'no other target: it is asked all the same');
 

@@ -45,8 +45,8 @@ is($pg->value("SELECT string_agg(name, ' ') FROM ai.directory('$mark', '', 99)
     WHERE kind = 'p'"), 'effort none', 'gateways are told');
 is($pg->value("SELECT count(*) FROM ai.directory('', '', 99)
     WHERE kind = 'p' AND doc LIKE '%cache%'"), 0, 'of no word that is new');
-is($pg->value("SELECT count(*) FROM ai.hello(gen_random_uuid(), 'old', '1', 11)"),
-    1, 'and are served');
+is($pg->value("SELECT count(*) FROM ai.hello(gen_random_uuid(), 'old', '1',
+    11)"), 1, 'and are served');
 
 $pg->psql("SELECT ai.set_plan('usual', cache => true)", role => 'ai_admin');
 is($pg->value("SELECT doc LIKE E'%\\nqueue 5 2000\\ncache 10 0\\n%'

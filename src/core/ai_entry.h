@@ -92,9 +92,9 @@ typedef struct {
  * Words of a line are parted by one blank.  Numbers are digits alone, up to
  * AI_LIMIT_MAX (credits: 2^62, and a negative one counts as 0).  A limit, a
  * price or a word that has one value is given once.  A bucket's burst of 0 is
- * its amount.  A plan of best effort has no share, and one without a share is of
- * best effort, whatever it says.  Prices need a line without a threshold for each tier they name
- * and for the standard one.
+ * its amount.  A plan of best effort has no share, and one without a share is
+ * of best effort, whatever it says.  Prices need a line without a threshold for
+ * each tier they name and for the standard one.
  */
 int ai_entry_pack_key(const ai_str_t *doc, ai_char *out, size_t size,
     size_t *len, const char **why);

@@ -39,8 +39,8 @@ unsigned ai_failover_too_long(const ai_char *body, size_t len,
 /*
  * Whether the whole body lies in [body, body + len), or so much of it as is
  * looked at: "length" is its Content-Length, or -1 with "chunked" set when it
- * comes in chunks (damaged ones are as good as whole), or -1 alone: it ends with
- * the connection; 1 or 0.
+ * comes in chunks (damaged ones are as good as whole), or -1 alone: it ends
+ * with the connection; 1 or 0.
  */
 unsigned ai_failover_whole(const ai_char *body, size_t len, int64_t length,
     unsigned chunked);

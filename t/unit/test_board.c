@@ -1030,13 +1030,15 @@ test_keys_quota(void **state)
 
     /* all are: the one that is back first, and nobody waits for it */
 
-    assert_int_equal(ai_board_key_next(bd, keys, 2, 10, now, &wait), 0);    assert_int_equal(wait, 0);
+    assert_int_equal(ai_board_key_next(bd, keys, 2, 10, now, &wait), 0);
+    assert_int_equal(wait, 0);
 
     /* one that rests is behind it, and does not hide it */
 
     ai_board_key_rest(bd, keys[2], 429, 2000, now);
     assert_int_equal(ai_board_keys_dry(bd, keys, 3, 10, now), 2000);
-    assert_int_equal(ai_board_key_next(bd, keys, 3, 10, now, &wait), 0);    assert_int_equal(ai_board_keys_dry(bd, &keys[2], 1, 10, now), 0);
+    assert_int_equal(ai_board_key_next(bd, keys, 3, 10, now, &wait), 0);
+    assert_int_equal(ai_board_keys_dry(bd, &keys[2], 1, 10, now), 0);
 
     now += 3000;
     assert_int_equal(ai_board_key_next(bd, keys, 2, 10, now, &wait), 0);
