@@ -149,6 +149,10 @@
  * former window is told of for two hours only: no clock that the store takes
  * is behind by that (rule 1).
  *
+ * Rows of older starts.  The model takes them twice while such a start lives;
+ * the script takes them once, as far as the put-aside total has them (rule 6 of
+ * lease.lua).  The schedules of t/sim check that, by books and the script.
+ *
  * Several owners: the order is kept by cell, so one is enough; the report of
  * one is the report of all.  A second restart, and a former start whose workers
  * learn a newer epoch: they cannot say "d" while this one lives.
