@@ -7,7 +7,6 @@
 #include "ngx_http_ai_translate.h"
 
 
-
 static ngx_int_t ngx_http_ai_target_links(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ai_edit_t *edits, ngx_int_t n);
 static ngx_chain_t **ngx_http_ai_link(ngx_pool_t *pool, ngx_chain_t **ll,
@@ -197,7 +196,7 @@ ngx_http_ai_target_links(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     }
 
     ((ngx_chain_t *) ((u_char *) ll - offsetof(ngx_chain_t, next)))
-        ->buf->last_buf = 1;
+    ->buf->last_buf = 1;
 
     r->request_body->bufs = out;
     r->headers_in.content_length_n = len;
