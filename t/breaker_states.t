@@ -160,13 +160,20 @@ is(chat()->status, 200, 'a request') for 1 .. 8;
 is($bad->requests, $before + 8, 'closed by hand: all go there');
 is(target('primary')->{state}, 'ready', 'and it never opens');
 
+$bad->behave({ status => 429, headers => { 'retry-after' => 500 },
+    body => '{"error":{"message":"much too slow"}}' });
+is(chat()->status, 200, 'a long rest');
+is(target('primary')->{state}, 'resting', 'begins');
+control('primary', 'breaker=auto');
+is(target('primary')->{state}, 'ready', 'and ends by hand');
+
 # metrics
 
 my $m = $t->metrics;
 my $labels = '{model="gpt-4.1",target="primary"}';
 
 is($m->{"ai_breaker_opened_total$labels"}, 2, 'openings');
-is($m->{"ai_target_limited_total$labels"}, 1, 'limits');
+is($m->{"ai_target_limited_total$labels"}, 2, 'limits');
 is($m->{"ai_target_attempts_total$labels"}, $bad->requests, 'attempts');
 ok($m->{"ai_target_failed_total$labels"} >= 26, 'failures');
 is($m->{"ai_target_open$labels"}, 0, 'state');

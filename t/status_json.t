@@ -15,7 +15,11 @@ my $p = $t->provider(8081);
 
 $t->run(gateway_conf());
 
-my $s = $t->status;
+my $s;
+
+# a worker is there once it has opened the zone
+
+ok(waitfor { $s = $t->status; @{ $s->{workers} } == 2 }, 'both workers');
 
 like($s->{version}, qr/^\d+\.\d+\.\d+$/, 'version');
 is_deeply([ sort map { $_->{pid} } @{ $s->{workers} } ],

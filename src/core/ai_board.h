@@ -213,7 +213,7 @@ typedef enum {
     AI_BREAKER_CLOSED           /* the same: never opens */
 } ai_breaker_mode_t;
 
-/* [locked] AUTO begins closed with nothing counted */
+/* [locked] AUTO begins closed with nothing counted; it and CLOSED end a rest */
 void ai_board_set_breaker(ai_board_t *bd, uint32_t target,
     ai_breaker_mode_t mode);
 void ai_board_set_weight(ai_board_t *bd, uint32_t target, uint32_t weight);

@@ -385,4 +385,9 @@ ai_board_set_breaker(ai_board_t *bd, uint32_t target, ai_breaker_mode_t mode)
 
     t->mode = (uint8_t) mode;
     ai_board_breaker_clear(t);
+
+    if (mode != AI_BREAKER_OPEN) {
+        t->rest_ms = 0;
+        t->limits = 0;
+    }
 }

@@ -304,11 +304,11 @@ ai_meter_field(const ai_meter_t *m)
 static const ai_field_t *
 ai_meter_lookup(const ai_node_t *node, const ai_char *key, size_t len)
 {
-    const ai_field_t  *field, *last;
+    unsigned           i;
+    const ai_field_t  *field;
 
-    last = node->fields + node->nfields;
-
-    for (field = node->fields; field < last; field++) {
+    for (i = 0; i < node->nfields; i++) {
+        field = &node->fields[i];
 
         if (field->len == len && field->key[0] == (char) key[0]
             && memcmp(field->key, key, len) == 0)

@@ -432,7 +432,6 @@ typedef struct {
     struct ngx_http_ai_gate_s  *gate;       /* NULL: took no place yet */
     struct ngx_http_ai_cache_s  *cache;     /* NULL: its answer is not kept,
                                                nor one that was */
-    ngx_str_t                  task;        /* of a virtual model; or empty */
 
     ngx_str_t                  type;        /* Content-Type for the provider */
     ngx_str_t                  boundary;    /* of a form */

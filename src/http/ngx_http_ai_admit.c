@@ -444,7 +444,7 @@ ngx_http_ai_model_admit(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 
     if (allowed && (*found)->tasks) {
 
-        if (ngx_http_ai_choose_model(r, ctx, ad, found) != NGX_OK) {
+        if (ngx_http_ai_choose_model(r, ad, found) != NGX_OK) {
             return NGX_DECLINED;
         }
 

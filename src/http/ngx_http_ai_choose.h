@@ -48,8 +48,7 @@ typedef struct {
  * NGX_DECLINED: no such task and no default; ad->e says so.
  */
 ngx_int_t ngx_http_ai_choose_model(ngx_http_request_t *r,
-    ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad,
-    ngx_http_ai_model_t **model);
+    ngx_http_ai_admission_t *ad, ngx_http_ai_model_t **model);
 
 /*
  * Fills ctx->candidates and ctx->target (its first) for ctx->model: the chosen

@@ -14,8 +14,8 @@ static ngx_int_t ngx_http_ai_task_refuse(ngx_http_ai_admission_t *ad,
 
 
 ngx_int_t
-ngx_http_ai_choose_model(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
-    ngx_http_ai_admission_t *ad, ngx_http_ai_model_t **model)
+ngx_http_ai_choose_model(ngx_http_request_t *r, ngx_http_ai_admission_t *ad,
+    ngx_http_ai_model_t **model)
 {
     ngx_str_t            name;
     ngx_table_elt_t     *h;
@@ -41,7 +41,6 @@ ngx_http_ai_choose_model(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         }
     }
 
-    ctx->task = task->name;
     *model = task->model;
 
     return NGX_OK;

@@ -189,7 +189,8 @@ end(flight_t *f)
 static void
 by_hand(target_t *t)
 {
-    uint32_t  n;
+    uint32_t         n;
+    ai_board_view_t  v;
 
     n = number(1);
 
@@ -197,6 +198,8 @@ by_hand(target_t *t)
         t->mode = (n >> 1) % 3;
         t->probe = 0;
         ai_board_set_breaker(bd, t->place, t->mode);
+        ai_board_view(bd, t->place, now, &v);
+        check(t->mode == AI_BREAKER_OPEN || v.rest_ms == 0);
         return;
     }
 

@@ -730,6 +730,20 @@ test_by_hand(void **state)
     ai_board_set_breaker(bd, t, AI_BREAKER_AUTO);
     assert_int_equal(begin(t), AI_TARGET_READY);
     assert_int_equal(probe, 0);
+
+    /* a rest ends as if it had never been */
+
+    assert_int_equal(limited(t, INT64_MAX), AI_BOARD_RESTS);
+    ai_board_set_breaker(bd, t, AI_BREAKER_OPEN);
+    assert_int_equal(view(t).rest_ms, 600000);
+    ai_board_set_breaker(bd, t, AI_BREAKER_CLOSED);
+    assert_int_equal(begin(t), AI_TARGET_READY);
+
+    limited(t, -1);
+    ai_board_set_breaker(bd, t, AI_BREAKER_AUTO);
+    assert_int_equal(begin(t), AI_TARGET_READY);
+    assert_int_equal(limited(t, -1), AI_BOARD_RESTS);
+    assert_int_equal(view(t).rest_ms, 1000);
 }
 
 
@@ -1314,6 +1328,11 @@ history(void)
             m.mode = chance(3);
             ai_board_set_breaker(bd, t, m.mode);
             model_forget(&m);
+
+            if (m.mode != AI_BREAKER_OPEN) {
+                m.rest_until = 0;
+                m.doubled = 0;
+            }
         }
 
         if (chance(60) == 0) {

@@ -31,7 +31,8 @@ my $input = 11;
 # ---- what is limited ----
 
 # Each kind of tenant: its plan, what a request asks of the provider, and a
-# check of what came there.  Windows are all used up in the end.
+# check of what came there.  Windows are all used up in the end.  What one who
+# hangs up has used is known to the gateway where its plan drains.
 
 my %kinds = (
     day => {
@@ -55,7 +56,7 @@ my %kinds = (
     },
 
     money => {
-        limits => 'limit cost 1.00/month;',
+        limits => 'limit cost 1.00/month; on_abort drain;',
         load => { tokens => 0 },
         over => sub {
             my $sum = 0;
@@ -70,7 +71,7 @@ my %kinds = (
     },
 
     tokens => {
-        limits => 'limit tokens 5000/day;',
+        limits => 'limit tokens 5000/day; on_abort drain;',
         load => { tokens => 0 },
         over => sub {
             my $sum = 0;
