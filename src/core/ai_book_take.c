@@ -8,6 +8,9 @@
 #include "ai_book_take.h"
 
 
+static int ai_take_limits(ai_take_t *t, unsigned party);
+
+
 /* no limit's amount reaches a clamped value: it is refused by any limit */
 
 int
@@ -30,8 +33,7 @@ ai_ask_bound(int64_t *to, const int64_t *from)
 static int
 ai_take_check(ai_take_t *t)
 {
-    unsigned              i, n, bit;
-    const ai_limit_t     *l;
+    unsigned              i, n;
     const ai_hold_ask_t  *ask;
 
     ask = t->ask;
@@ -65,7 +67,6 @@ ai_take_check(ai_take_t *t)
     }
 
     for (i = 0; i < ask->nparty; i++) {
-        t->draws[i] = 0;
 
         if (ask->party[i].nlimits > AI_BOOK_LIMITS - n) {
             return AI_ERROR;
@@ -73,33 +74,52 @@ ai_take_check(ai_take_t *t)
 
         n += ask->party[i].nlimits;
 
-        for (l = ask->party[i].limits;
-             l < ask->party[i].limits + ask->party[i].nlimits;
-             l++)
-        {
-            if (ai_is_window(l) || l->resource == AI_RES_CONCURRENCY) {
-                continue;
-            }
-
-            if (ai_is_total(l)) {
-                t->totals |= 1u << i;
-                continue;
-            }
-
-            if (!ai_is_bucket(l)) {
-                return AI_ERROR;
-            }
-
-            /* two limits cannot share a bucket */
-
-            bit = ai_cell_bit(l->resource, l->period);
-
-            if (t->draws[i] & bit) {
-                return AI_ERROR;
-            }
-
-            t->draws[i] |= (uint16_t) bit;
+        if (ai_take_limits(t, i) != AI_OK) {
+            return AI_ERROR;
         }
+    }
+
+    return AI_OK;
+}
+
+
+/* what each limit of the party is to be judged on */
+
+static int
+ai_take_limits(ai_take_t *t, unsigned party)
+{
+    unsigned           bit;
+    const ai_limit_t  *l, *last;
+
+    t->draws[party] = 0;
+
+    l = t->ask->party[party].limits;
+    last = l + t->ask->party[party].nlimits;
+
+    for ( /* void */ ; l < last; l++) {
+
+        if (ai_is_window(l) || l->resource == AI_RES_CONCURRENCY) {
+            continue;
+        }
+
+        if (ai_is_total(l)) {
+            t->totals |= 1u << party;
+            continue;
+        }
+
+        if (!ai_is_bucket(l)) {
+            return AI_ERROR;
+        }
+
+        /* two limits cannot share a bucket */
+
+        bit = ai_cell_bit(l->resource, l->period);
+
+        if (t->draws[party] & bit) {
+            return AI_ERROR;
+        }
+
+        t->draws[party] |= (uint16_t) bit;
     }
 
     return AI_OK;

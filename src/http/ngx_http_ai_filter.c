@@ -18,6 +18,8 @@ static ngx_int_t ngx_http_ai_meter_start(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
 static ngx_int_t ngx_http_ai_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_int_t ngx_http_ai_answer_body(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_chain_t *in);
 static void ngx_http_ai_observe(ngx_http_ai_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_ai_translated(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_chain_t *in);
@@ -219,7 +221,7 @@ static ngx_int_t
 ngx_http_ai_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
     ngx_int_t           rc;
-    ngx_chain_t        *cl, *out;
+    ngx_uint_t          last;
     ngx_http_ai_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_ai_tenant_module);
@@ -239,25 +241,38 @@ ngx_http_ai_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     if (ctx->replaced) {
         rc = ngx_http_ai_page_body(r, in, ngx_http_next_body_filter);
+        last = 1;
 
-        if (rc == NGX_OK) {
-            ngx_http_ai_end(ctx);
-        }
+    } else if (!ctx->answered || ctx->refused) {
 
-        return rc;
-    }
+        /* our own answer, also after attempts */
 
-    if (!ctx->answered || ctx->refused) {
         rc = ngx_http_next_body_filter(r, in);
+        last = ctx->refused;
 
-        /* our own answer, after attempts: as below */
-
-        if (rc == NGX_OK && ctx->refused) {
-            ngx_http_ai_end(ctx);
-        }
-
-        return rc;
+    } else {
+        rc = ngx_http_ai_answer_body(r, ctx, in);
+        last = ctx->last_seen;
     }
+
+    /* all was sent: a lingering close may keep the log phase for long */
+
+    if (rc == NGX_OK && last) {
+        ngx_http_ai_end(ctx);
+    }
+
+    return rc;
+}
+
+
+/* of a provider: metered, and settled as soon as its usage is known */
+
+static ngx_int_t
+ngx_http_ai_answer_body(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    ngx_int_t     rc;
+    ngx_chain_t  *cl, *out;
 
     for (cl = in; cl; cl = cl->next) {
         ctx->response_bytes += ngx_buf_size(cl->buf);
@@ -284,24 +299,10 @@ ngx_http_ai_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     }
 
     if (ctx->translate) {
-        rc = ngx_http_ai_translated(r, ctx, in);
-
-    } else {
-
-        if (out == NULL) {
-            return NGX_OK;
-        }
-
-        rc = ngx_http_ai_forward(r, ctx, out);
+        return ngx_http_ai_translated(r, ctx, in);
     }
 
-    /* all was sent: a lingering close may keep the log phase for long */
-
-    if (rc == NGX_OK && ctx->last_seen) {
-        ngx_http_ai_end(ctx);
-    }
-
-    return rc;
+    return out ? ngx_http_ai_forward(r, ctx, out) : NGX_OK;
 }
 
 
