@@ -311,11 +311,9 @@ class Session:
         raise ConnectionError
 
     def do_flap(self):
-        """every second statement of all is refused"""
-        with lock:
-            state["flap"] = state.get("flap", 0) + 1
-            odd = state["flap"] % 2
-        if odd:
+        """one of two statements is refused, by chance: in turns, those that
+        ask in turns, too, would be refused always or never"""
+        if random.random() < 0.5:
             self.send(fields(b"E", "ERROR", "40001", "try again") + READY)
         else:
             self.do_ok()
