@@ -7,6 +7,7 @@
 
 
 #include "ngx_http_ai_gate_int.h"
+#include "ngx_http_ai_wait.h"
 
 
 #define NGX_HTTP_AI_GATE_EVERY   4      /* ms, and up to as many more */
@@ -14,7 +15,6 @@
 
 
 static int ngx_http_ai_gate_go(ngx_ai_routing_t *rt, ngx_http_ai_gate_t *gt);
-static ngx_int_t ngx_http_ai_gate_suspend(ngx_http_request_t *r);
 static void ngx_http_ai_gate_init(ngx_ai_routing_t *rt);
 static void ngx_http_ai_gate_handler(ngx_event_t *ev);
 static void ngx_http_ai_gate_look(void);
@@ -76,7 +76,7 @@ ngx_http_ai_gate_wait(ngx_http_ai_ctx_t *ctx, ngx_http_ai_target_t *target)
         ngx_post_event(&ngx_http_ai_gate_event, &ngx_posted_events);
     }
 
-    return ngx_http_ai_gate_suspend(ctx->request);
+    return ngx_http_ai_wait_suspend(ctx->request);
 }
 
 
@@ -130,29 +130,6 @@ ngx_http_ai_gate_go(ngx_ai_routing_t *rt, ngx_http_ai_gate_t *gt)
     ngx_http_ai_gate_drop(rt, gt);
 
     return AI_BUSY;
-}
-
-
-/* as ngx_http_ai_wait_begin() does: a client that goes away is noticed */
-
-static ngx_int_t
-ngx_http_ai_gate_suspend(ngx_http_request_t *r)
-{
-    ngx_event_t  *rev;
-
-    rev = r->connection->read;
-
-    if (rev->ready) {
-        ngx_post_event(rev, &ngx_posted_events);
-
-    } else if (ngx_handle_read_event(rev, 0) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    r->read_event_handler = ngx_http_test_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
-
-    return NGX_DONE;
 }
 
 

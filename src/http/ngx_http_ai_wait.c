@@ -179,13 +179,18 @@ ngx_http_ai_wait_get(ngx_http_ai_ctx_t *ctx, ngx_http_ai_admission_t *ad)
 static ngx_int_t
 ngx_http_ai_wait_begin(ngx_http_ai_wait_t *w)
 {
-    ngx_event_t         *rev;
-    ngx_http_request_t  *r;
-
-    r = w->ctx->request;
-    rev = r->connection->read;
-
     w->waiting = 1;
+
+    return ngx_http_ai_wait_suspend(w->ctx->request);
+}
+
+
+ngx_int_t
+ngx_http_ai_wait_suspend(ngx_http_request_t *r)
+{
+    ngx_event_t  *rev;
+
+    rev = r->connection->read;
 
     if (rev->ready) {
         ngx_post_event(rev, &ngx_posted_events);

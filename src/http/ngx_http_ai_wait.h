@@ -65,6 +65,12 @@ ngx_int_t ngx_http_ai_wait_store(ngx_http_ai_ctx_t *ctx,
 ngx_int_t ngx_http_ai_wait_slot(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_admission_t *ad, ai_hold_ask_t *ask, ai_refused_t *why);
 
+/*
+ * Nothing runs the request on but who resumes it; a client that goes away is
+ * noticed.  NGX_DONE, or NGX_HTTP_INTERNAL_SERVER_ERROR.
+ */
+ngx_int_t ngx_http_ai_wait_suspend(ngx_http_request_t *r);
+
 /* NGX_DECLINED, with ad->e, for what lacked at last */
 ngx_int_t ngx_http_ai_wait_lost(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_admission_t *ad, ai_refused_t *why);
